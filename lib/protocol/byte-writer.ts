@@ -1,0 +1,117 @@
+/**
+ * Builds a packet out of the data types of MQTT 5, 1.5; every method returns the writer, so that the code reads
+ * like the page of the standard. The buffer grows and is reused: `packet()` copies out what was written.
+ */
+export class ByteWriter {
+  private bytes = Buffer.allocUnsafe(initialSize);
+  position = headerRoom;
+
+  /** Starts a new packet, leaving room for the fixed header. */
+  begin(): this {
+    this.position = headerRoom;
+    if (this.bytes.length > keptSize) this.bytes = Buffer.allocUnsafe(initialSize);
+    return this;
+  }
+
+  byte(value: number): this {
+    this.reserve(1);
+    this.bytes[this.position++] = value;
+    return this;
+  }
+
+  uint16(value: number): this {
+    this.reserve(2);
+    this.bytes[this.position++] = value >>> 8;
+    this.bytes[this.position++] = value & 0xff;
+    return this;
+  }
+
+  uint32(value: number): this {
+    this.reserve(4);
+    this.position = this.bytes.writeUInt32BE(value, this.position);
+    return this;
+  }
+
+  variableByteInteger(value: number): this {
+    this.reserve(4);
+    this.position = writeVariableByteInteger(this.bytes, this.position, value);
+    return this;
+  }
+
+  /** @throws RangeError above 65,535 bytes of UTF-8 */
+  string(text: string): this {
+    const length = Buffer.byteLength(text);
+    this.fieldLength(length);
+    this.reserve(length);
+    this.position += this.bytes.write(text, this.position, length, 'utf8');
+    return this;
+  }
+
+  /** @throws RangeError above 65,535 bytes */
+  binary(bytes: Uint8Array): this {
+    this.fieldLength(bytes.length);
+    return this.raw(bytes);
+  }
+
+  raw(bytes: Uint8Array): this {
+    this.reserve(bytes.length);
+    this.bytes.set(bytes, this.position);
+    this.position += bytes.length;
+    return this;
+  }
+
+  /** Puts a Variable Byte Integer at `at`, before what was already written behind it. */
+  insertVariableByteInteger(at: number, value: number): void {
+    const size = variableByteIntegerSize(value);
+    this.reserve(size);
+    this.bytes.copyWithin(at + size, at, this.position);
+    writeVariableByteInteger(this.bytes, at, value);
+    this.position += size;
+  }
+
+  /** The finished packet with its fixed header, as a copy. */
+  packet(firstByte: number): Buffer {
+    const remainingLength = this.position - headerRoom;
+    const start = headerRoom - 1 - variableByteIntegerSize(remainingLength);
+    this.bytes[start] = firstByte;
+    writeVariableByteInteger(this.bytes, start + 1, remainingLength);
+    return Buffer.from(this.bytes.subarray(start, this.position));
+  }
+
+  /** What was written since `begin()`, without a header, as a copy. */
+  body(): Buffer {
+    return Buffer.from(this.bytes.subarray(headerRoom, this.position));
+  }
+
+  private fieldLength(length: number): void {
+    if (length > 0xffff) throw new RangeError(`a field of ${length} bytes; MQTT has room for 65535`);
+    this.uint16(length);
+  }
+
+  private reserve(count: number): void {
+    if (this.position + count <= this.bytes.length) return;
+    const grown = Buffer.allocUnsafe(Math.max(this.bytes.length * 2, this.position + count));
+    grown.set(this.bytes.subarray(0, this.position));
+    this.bytes = grown;
+  }
+}
+
+/** The first byte and a Remaining Length of up to four. */
+const headerRoom = 5;
+const initialSize = 4096;
+/** A larger buffer is given back after the packet that needed it. */
+const keptSize = 65_536;
+
+/** Bytes that `value` takes as a Variable Byte Integer: 1 to 4. */
+export const variableByteIntegerSize = (value: number): number =>
+  value < 0x80 ? 1 : value < 0x4000 ? 2 : value < 0x20_0000 ? 3 : 4;
+
+/** Writes `value` (0 to 268,435,455) at `at` and returns the position behind it. */
+export function writeVariableByteInteger(bytes: Buffer, at: number, value: number): number {
+  while (value >= 0x80) {
+    bytes[at++] = (value & 0x7f) | 0x80;
+    value >>>= 7;
+  }
+  bytes[at++] = value;
+  return at;
+}

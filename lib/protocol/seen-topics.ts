@@ -1,0 +1,51 @@
+import { decodeString } from './byte-reader.js';
+import { MqttError } from './mqtt-error.js';
+import { ReasonCode } from './reason-codes.js';
+
+/**
+ * Topic Names that were seen lately, from their bytes to one checked string.
+ *
+ * Devices repeat their topics. A look-up here is two passes over the bytes; decoding afresh is a call into C++,
+ * a new string and, at the next Map look-up, its hash. A direct-mapped table of fixed size: a collision
+ * just replaces the entry, so a flood of topics costs time but no memory.
+ */
+export class SeenTopics {
+  private readonly bytesAt: (Buffer | undefined)[] = Array.from({ length: slots });
+  private readonly nameAt: string[] = Array.from({ length: slots }, () => '');
+
+  /**
+   * The Topic Name in `bytes[start, end)`.
+   * @throws MqttError MalformedPacket (UTF-8) | TopicNameInvalid (empty, wildcard)
+   */
+  decode(bytes: Buffer, start: number, end: number): string {
+    const length = end - start;
+    if (length > longestKept) return decodeTopicName(bytes, start, end);
+    let hash = length;
+    for (let at = start; at < end; at++) hash = (Math.imul(hash, 31) + bytes[at]!) | 0;
+    const slot = (hash ^ (hash >>> 15)) & (slots - 1);
+    const seen = this.bytesAt[slot];
+    if (seen !== undefined && sameBytes(seen, bytes, start, length)) return this.nameAt[slot]!;
+    const name = decodeTopicName(bytes, start, end);
+    this.bytesAt[slot] = Buffer.from(bytes.subarray(start, end));
+    this.nameAt[slot] = name;
+    return name;
+  }
+}
+
+const slots = 4096;
+const longestKept = 256;
+
+function sameBytes(seen: Buffer, bytes: Buffer, start: number, length: number): boolean {
+  if (seen.length !== length) return false;
+  for (let at = 0; at < length; at++) if (seen[at] !== bytes[start + at]) return false;
+  return true;
+}
+
+function decodeTopicName(bytes: Buffer, start: number, end: number): string {
+  const name = decodeString(bytes, start, end);
+  // [MQTT-3.3.2-2] [MQTT-4.7.0-1]
+  if (name.includes('+') || name.includes('#')) {
+    throw new MqttError(ReasonCode.TopicNameInvalid, 'a topic name holds a wildcard', 'MQTT-3.3.2-2');
+  }
+  return name;
+}
