@@ -26,12 +26,12 @@ export class ByteReader {
   }
 
   byte(): number {
-    return this.bytes[this.advance(1)]!;
+    return this.bytes[this.advance(1)];
   }
 
   uint16(): number {
     const at = this.advance(2);
-    return (this.bytes[at]! << 8) | this.bytes[at + 1]!;
+    return (this.bytes[at] << 8) | this.bytes[at + 1];
   }
 
   uint32(): number {
@@ -89,7 +89,7 @@ export class ByteReader {
 export function decodeString(bytes: Buffer, start: number, end: number): string {
   let ascii = true;
   for (let at = start; at < end; at++) {
-    const byte = bytes[at]!;
+    const byte = bytes[at];
     // [MQTT-1.5.4-2]
     if (byte === 0) throw malformed('a string holds U+0000', '1.5.4-2');
     if (byte >= 0x80) ascii = false;

@@ -114,11 +114,11 @@ export class PacketDecoder {
 
   /** Size of the packet that starts at `at`, header included; 0 when the header is not complete. */
   private packetSize(bytes: Buffer, at: number, end: number): number {
-    this.checkFirstByte(bytes[at]!);
+    this.checkFirstByte(bytes[at]);
     let remainingLength = 0;
     for (let index = 1; index <= 4; index++) {
       if (at + index >= end) return 0;
-      const byte = bytes[at + index]!;
+      const byte = bytes[at + index];
       remainingLength |= (byte & 0x7f) << (7 * (index - 1));
       if (byte < 0x80) {
         // [MQTT-1.5.5-1] the shortest encoding
@@ -148,9 +148,9 @@ export class PacketDecoder {
   }
 
   private decode(bytes: Buffer, start: number, end: number): Packet {
-    const first = bytes[start]!;
+    const first = bytes[start];
     let body = start + 1;
-    while (bytes[body]! >= 0x80) body++;
+    while (bytes[body] >= 0x80) body++;
     body++;
     if (first >> 4 === PacketType.PUBLISH) return this.decodePublish(first, bytes, start, body, end);
     const reader = this.reader.over(bytes, body, end);
@@ -163,9 +163,9 @@ export class PacketDecoder {
     const version = this.protocolVersion ?? 4;
     switch (type) {
       case PacketType.CONNECT: {
-        const packet = decodeConnect(reader);
-        this.protocolVersion = packet.protocolVersion;
-        return packet;
+        // Known before the rest is read, so that a malformed CONNECT can be answered in its own version.
+        this.protocolVersion = decodeProtocolVersion(reader);
+        return decodeConnect(reader, this.protocolVersion);
       }
       case PacketType.CONNACK:
         return decodeConnack(reader, version);
@@ -196,14 +196,14 @@ export class PacketDecoder {
     // [MQTT-3.3.1-2]
     if (qos === 0 && (first & 8) !== 0) throw malformed('DUP is set at QoS 0', '3.3.1-2');
     const topicStart = body + 2;
-    const topicEnd = topicStart + ((bytes[body]! << 8) | bytes[body + 1]!);
+    const topicEnd = topicStart + ((bytes[body] << 8) | bytes[body + 1]);
     let position = qos === 0 ? topicEnd : topicEnd + 2;
     if (topicStart > end || position > end)
       throw malformed('a PUBLISH ends inside its topic name or packet identifier');
     const topic = this.seenTopics.decode(bytes, topicStart, topicEnd);
     let packetId = 0;
     if (qos !== 0) {
-      packetId = (bytes[topicEnd]! << 8) | bytes[topicEnd + 1]!;
+      packetId = (bytes[topicEnd] << 8) | bytes[topicEnd + 1];
       if (packetId === 0) throw zeroPacketId('PUBLISH');
     }
     let properties: Properties | undefined;
@@ -265,8 +265,7 @@ const empty = Buffer.alloc(0);
 const smallestTail = 64;
 const flagged: ReadonlySet<number> = new Set([PacketType.PUBREL, PacketType.SUBSCRIBE, PacketType.UNSUBSCRIBE]);
 
-function decodeConnect(reader: ByteReader): ConnectPacket {
-  const protocolVersion = decodeProtocolVersion(reader);
+function decodeConnect(reader: ByteReader, protocolVersion: ProtocolVersion): ConnectPacket {
   const flags = reader.byte();
   checkConnectFlags(flags, protocolVersion);
   const keepAlive = reader.uint16();
@@ -359,7 +358,7 @@ function decodeReason(
 ): { reasonCode: number; properties: Properties | undefined } {
   if (version !== 5 || reader.remaining === 0) return { reasonCode: 0, properties: undefined };
   const reasonCode = reader.byte();
-  if (!legalReasonCodes[type]!.has(reasonCode)) {
+  if (!legalReasonCodes[type].has(reasonCode)) {
     throw new MqttError(
       ReasonCode.ProtocolError,
       `${packetName(type)} may not carry the reason code 0x${reasonCode.toString(16)}`,

@@ -21,10 +21,10 @@ export class SeenTopics {
     const length = end - start;
     if (length > longestKept) return decodeTopicName(bytes, start, end);
     let hash = length;
-    for (let at = start; at < end; at++) hash = (Math.imul(hash, 31) + bytes[at]!) | 0;
+    for (let at = start; at < end; at++) hash = (Math.imul(hash, 31) + bytes[at]) | 0;
     const slot = (hash ^ (hash >>> 15)) & (slots - 1);
     const seen = this.bytesAt[slot];
-    if (seen !== undefined && sameBytes(seen, bytes, start, length)) return this.nameAt[slot]!;
+    if (seen !== undefined && sameBytes(seen, bytes, start, length)) return this.nameAt[slot];
     const name = decodeTopicName(bytes, start, end);
     this.bytesAt[slot] = Buffer.from(bytes.subarray(start, end));
     this.nameAt[slot] = name;

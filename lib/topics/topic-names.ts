@@ -56,10 +56,10 @@ export function covers(declared: string, requested: string): boolean {
   const outer = declared.split('/');
   const inner = requested.split('/');
   for (let index = 0; index < outer.length; index++) {
-    const level = outer[index]!;
+    const level = outer[index];
     if (level === '#') return true;
     if (index >= inner.length) return false;
-    const asked = inner[index]!;
+    const asked = inner[index];
     if (asked === '#') return false;
     if (level !== '+' && level !== asked) return false;
   }
@@ -81,7 +81,7 @@ export function parsePattern(pattern: string): { filter: string; names: NamedLev
   const levels = pattern.split('/').map((text, level) => {
     const named = /^:([^:+#]+)(#?)$/.exec(text);
     if (!named) return text;
-    names.push({ name: named[1]!, level });
+    names.push({ name: named[1], level });
     return named[2] === '#' ? '#' : '+';
   });
   return { filter: levels.join('/'), names };

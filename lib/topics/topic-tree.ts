@@ -110,7 +110,7 @@ export class TopicTree<S extends object> {
     collect(this.literals.get(topic), found);
     this.root.collect(topic.split('/'), 0, found);
     const bucket = bucketOf(topic);
-    return { targets: merge(found), rootEpoch: this.rootEpoch, epoch: this.epochs[bucket]!, bucket };
+    return { targets: merge(found), rootEpoch: this.rootEpoch, epoch: this.epochs[bucket], bucket };
   }
 
   private forget(filter: string): void {
@@ -121,7 +121,7 @@ export class TopicTree<S extends object> {
       this.rootEpoch++;
     } else {
       const bucket = bucketOf(filter);
-      this.epochs[bucket] = this.epochs[bucket]! + 1;
+      this.epochs[bucket] = this.epochs[bucket] + 1;
     }
   }
 }
@@ -195,14 +195,14 @@ class Level<S extends object> {
 
   collect(levels: readonly string[], depth: number, found: Entry<S>[]): void {
     // [MQTT-4.7.2-1] a wildcard in the first level does not match topics that begin with $
-    const wildcardsMatch = depth > 0 || !levels[0]!.startsWith('$');
+    const wildcardsMatch = depth > 0 || !levels[0].startsWith('$');
     if (wildcardsMatch) collect(this.below, found);
     if (depth === levels.length) {
       collect(this.here, found);
       return;
     }
     if (wildcardsMatch) this.plus?.collect(levels, depth + 1, found);
-    this.children?.get(levels[depth]!)?.collect(levels, depth + 1, found);
+    this.children?.get(levels[depth])?.collect(levels, depth + 1, found);
   }
 
   remove(levels: readonly string[], depth: number, subscriber: S): Entry<S> | undefined {
@@ -282,7 +282,7 @@ function merge<S>(found: readonly Entry<S>[]): Target<S>[] {
   for (const [subscriber, entries] of bySubscriber) {
     targets.push(
       entries.length === 1
-        ? entries[0]!.target
+        ? entries[0].target
         : targetOf(
             subscriber,
             entries.map((entry) => entry.subscription),
