@@ -69,9 +69,16 @@ export class ByteWriter {
     this.position += size;
   }
 
-  /** The finished packet with its fixed header, as a copy. */
+  /**
+   * The finished packet with its fixed header, as a copy.
+   * @throws RangeError above 268,435,455 bytes behind the header
+   */
   packet(firstByte: number): Buffer {
     const remainingLength = this.position - headerRoom;
+    // A fifth length byte would be written over the body, and the peer would lose the packet boundaries.
+    if (remainingLength > longestRemainingLength) {
+      throw new RangeError(`a packet of ${remainingLength} bytes; MQTT has room for ${longestRemainingLength}`);
+    }
     const start = headerRoom - 1 - variableByteIntegerSize(remainingLength);
     this.bytes[start] = firstByte;
     writeVariableByteInteger(this.bytes, start + 1, remainingLength);
@@ -98,6 +105,7 @@ export class ByteWriter {
 
 /** The first byte and a Remaining Length of up to four. */
 const headerRoom = 5;
+const longestRemainingLength = 268_435_455;
 const initialSize = 4096;
 /** A larger buffer is given back after the packet that needed it. */
 const keptSize = 65_536;

@@ -142,7 +142,10 @@ export class PacketDecoder {
       throw malformed(`packet type ${type} does not exist in this version`);
     }
     // [MQTT-2.1.3-1] the reserved flags: 0010 for three packets, 0000 for the others
-    if ((first & 0x0f) !== (flagged.has(type) ? 2 : 0)) {
+    const prescribed = flagged.has(type) ? 2 : 0;
+    // 3.1: those three are sent again with DUP.
+    const mask = prescribed === 2 && this.protocolVersion === 3 ? 0x07 : 0x0f;
+    if ((first & mask) !== prescribed) {
       throw malformed(`reserved flags are set in ${packetName(type)}`, '2.1.3-1');
     }
   }

@@ -19,7 +19,7 @@ const writer = new ByteWriter();
  * The bytes of a packet, fixed header included, in a buffer of their own.
  *
  * Properties and reason codes are written for version 5 only.
- * @throws RangeError when a string or binary field has more than 65,535 bytes
+ * @throws RangeError when a string or binary field has more than 65,535 bytes, or the packet more than 268,435,455
  */
 export function encodePacket(packet: Packet, version: ProtocolVersion): Buffer {
   writer.begin();

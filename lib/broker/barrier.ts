@@ -1,0 +1,152 @@
+import type { Connection } from './connection.js';
+import type { Outbox } from './outbox.js';
+
+/** What has to be kept before the tick's acknowledgements may go: a Store, a Router. */
+export interface Committer {
+  commit(): Promise<void> | undefined;
+}
+
+/**
+ * The end of a tick: commit once, then release what waited for it, then one write per connection.
+ *
+ * Acknowledgements (PUBACK, PUBREC, SUBACK, CONNACK, PINGRESP ...) and the closing of a connection wait here in the
+ * order of the packets they answer, in arrays and not in closures. `setImmediate` runs after all sockets that were
+ * readable in this turn of the event loop have been read, so their deliveries share commits and writes.
+ */
+export class Barrier {
+  private connections: Connection[] = [];
+  private packets: (Buffer | undefined)[] = [];
+  private numbers: number[] = [];
+  private outboxes: Outbox[] = [];
+  private waiting: Waiting | undefined;
+  private isScheduled = false;
+  private released: Promise<void> | undefined;
+
+  constructor(
+    private readonly committers: readonly Committer[],
+    private readonly onWithheld: (error: unknown) => void,
+  ) {}
+
+  /** The outbox has something to write at the end of this tick. */
+  enlist(outbox: Outbox): void {
+    this.outboxes.push(outbox);
+    if (!this.isScheduled) this.schedule();
+  }
+
+  /** Holds a packet for `connection` until the commit; undefined closes the connection at that point. */
+  hold(connection: Connection, packet: Buffer | undefined): void {
+    this.holdNumber(connection, packet, 0);
+  }
+
+  /** Holds an acknowledgement that is only a first byte and a packet identifier. */
+  holdAcknowledgement(connection: Connection, firstByte: number, packetId: number): void {
+    this.holdNumber(connection, undefined, (firstByte << 16) | packetId);
+  }
+
+  /** Resolves when all that was published in this tick is kept where it is promised to be. */
+  kept(): Promise<void> {
+    if (!this.isScheduled) this.schedule();
+    this.waiting ??= withResolvers();
+    return this.waiting.promise;
+  }
+
+  private holdNumber(connection: Connection, packet: Buffer | undefined, number: number): void {
+    this.connections.push(connection);
+    this.packets.push(packet);
+    this.numbers.push(number);
+    if (!this.isScheduled) this.schedule();
+  }
+
+  private schedule(): void {
+    this.isScheduled = true;
+    setImmediate(this.endTick);
+  }
+
+  private readonly endTick = (): void => {
+    this.isScheduled = false;
+    const { connections, packets, numbers, waiting } = this;
+    if (connections.length > 0) {
+      this.connections = [];
+      this.packets = [];
+      this.numbers = [];
+    }
+    this.waiting = undefined;
+    const kept = this.commit();
+    if (kept === undefined) {
+      release(connections, packets, numbers);
+      waiting?.resolve();
+    } else {
+      this.releaseAfter(kept, connections, packets, numbers, waiting);
+    }
+    this.flush();
+  };
+
+  /** Undefined when everything is kept already, as in memory; else what this and all earlier ticks wait for. */
+  private commit(): Promise<void> | undefined {
+    let pending = this.released;
+    for (const committer of this.committers) {
+      const kept = committer.commit();
+      if (kept) pending = pending ? Promise.all([pending, kept]).then(() => undefined) : kept;
+    }
+    return pending;
+  }
+
+  private releaseAfter(
+    kept: Promise<void>,
+    connections: readonly Connection[],
+    packets: readonly (Buffer | undefined)[],
+    numbers: readonly number[],
+    waiting: Waiting | undefined,
+  ): void {
+    const released = kept.then(
+      () => {
+        release(connections, packets, numbers);
+        this.flush();
+        waiting?.resolve();
+      },
+      (error: unknown) => {
+        this.onWithheld(error);
+        // Never a lie on the wire: a client whose acknowledgement is missing reconnects and sends again.
+        for (const connection of connections) connection.destroy();
+        waiting?.reject(error);
+      },
+    );
+    this.released = released;
+    void released.then(() => {
+      if (this.released === released) this.released = undefined;
+    });
+  }
+
+  private flush(): void {
+    const { outboxes } = this;
+    this.outboxes = [];
+    for (const outbox of outboxes) outbox.flush();
+  }
+}
+
+interface Waiting {
+  readonly promise: Promise<void>;
+  resolve(): void;
+  reject(error: unknown): void;
+}
+
+function withResolvers(): Waiting {
+  let settle: Omit<Waiting, 'promise'> | undefined;
+  const promise = new Promise<void>((resolve, reject) => (settle = { resolve, reject }));
+  return { promise, ...settle! };
+}
+
+function release(
+  connections: readonly Connection[],
+  packets: readonly (Buffer | undefined)[],
+  numbers: readonly number[],
+): void {
+  for (let index = 0; index < connections.length; index++) {
+    const connection = connections[index];
+    const packet = packets[index];
+    const number = numbers[index];
+    if (packet !== undefined) connection.outbox.packet(packet);
+    else if (number !== 0) connection.acknowledge(number >>> 16, number & 0xffff);
+    else connection.end();
+  }
+}

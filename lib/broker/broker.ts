@@ -1,0 +1,225 @@
+import type { Duplex } from 'node:stream';
+import { ReasonCode } from '../protocol/reason-codes.js';
+import { SeenTopics } from '../protocol/seen-topics.js';
+import { TopicTree } from '../topics/topic-tree.js';
+import type { Auth } from './auth.js';
+import { Barrier } from './barrier.js';
+import type { Peer } from './client.js';
+import { systemClock, type Clock } from './clock.js';
+import { Connection, beatMs } from './connection.js';
+import { Counters } from './counters.js';
+import { defaultLimits, type Limits } from './limits.js';
+import type { Listener } from './listener.js';
+import type { Message } from './message.js';
+import { RetainedMessages } from './retained-messages.js';
+import type { Router, Subscriber } from './router.js';
+import { Session } from './session.js';
+import type { Store } from './store.js';
+import { Subscriptions } from './subscriptions.js';
+import { Wills } from './wills.js';
+
+/** Where the broker says what happens: one line each, a client's fault at debug level. */
+export interface Log {
+  log(line: string): void;
+  warn(line: string): void;
+  error(line: string, error?: unknown): void;
+  debug(line: string): void;
+}
+
+export interface BrokerOptions {
+  readonly listeners: readonly Listener[];
+  readonly auth: Auth;
+  readonly router: Router;
+  readonly store: Store;
+  readonly log: Log;
+  readonly limits?: Partial<Limits> | undefined;
+  readonly clock?: Clock | undefined;
+}
+
+/** Wires the nouns together and holds what belongs to no single connection. */
+export class Broker {
+  readonly auth: Auth;
+  readonly router: Router;
+  readonly store: Store;
+  readonly log: Log;
+  readonly limits: Limits;
+  readonly clock: Clock;
+  readonly counters = new Counters();
+  readonly seenTopics = new SeenTopics();
+  readonly topics = new TopicTree<Subscriber>();
+  readonly subscriptions: Subscriptions;
+  readonly retained: RetainedMessages;
+  readonly wills: Wills;
+  readonly barrier: Barrier;
+  readonly sessions = new Map<string, Session>();
+  readonly connections = new Set<Connection>();
+  /** Counts `beatMs` of a running event loop: while it is blocked no time passes for keep-alive. */
+  beat = 0;
+  private readonly listeners: readonly Listener[];
+  /** Sessions without a connection that end some day. */
+  private readonly expiring = new Set<Session>();
+  private stopBeat: (() => void) | undefined;
+  private isStopping = false;
+
+  constructor({ listeners, auth, router, store, log, limits, clock = systemClock }: BrokerOptions) {
+    this.listeners = listeners;
+    this.auth = auth;
+    this.router = router;
+    this.store = store;
+    this.log = log;
+    this.limits = { ...defaultLimits, ...limits };
+    this.clock = clock;
+    this.subscriptions = new Subscriptions(this.topics, store);
+    this.retained = new RetainedMessages(store, this.limits, clock);
+    this.wills = new Wills(clock, (will) => this.publishWill(will));
+    this.barrier = new Barrier([store, router], (error) => log.error('acknowledgements withheld', error));
+  }
+
+  /**
+   * Opens the store, the router and all listeners.
+   * @throws what they throw; whatever was opened is closed again
+   */
+  async start(): Promise<void> {
+    try {
+      await this.store.open();
+      await this.router.open();
+      this.stopBeat = this.clock.every(beatMs, () => this.onBeat());
+      for (const listener of this.listeners) {
+        await listener.open((stream, peer) => this.accept(stream, peer));
+        this.log.log(`listening on ${listener.name}`);
+      }
+    } catch (error) {
+      await this.stop();
+      throw error;
+    }
+  }
+
+  /** Takes no more connections and sends the clients away (0x8B), then closes router and store. */
+  async stop(): Promise<void> {
+    this.isStopping = true;
+    await Promise.all(this.listeners.map((listener) => listener.close()));
+    for (const connection of this.connections) connection.disconnect(ReasonCode.ServerShuttingDown);
+    await this.barrier.kept();
+    await this.drained();
+    this.stopBeat?.();
+    await this.router.close();
+    await this.store.close();
+  }
+
+  /** A listener has a new stream. */
+  accept(stream: Duplex, peer: Peer): void {
+    this.counters.connectionsOpened++;
+    if (this.isStopping) {
+      stream.destroy();
+      return;
+    }
+    this.connections.add(new Connection(this, stream, peer));
+  }
+
+  /**
+   * Hop 4 of a message: retained if asked, then routed.
+   * @returns the Reason Code for its publisher: 0x00, 0x10 without subscribers, 0x97 when it cannot be retained
+   */
+  publish(message: Message): number {
+    if (message.retain) {
+      if (!this.retained.hasRoomFor(message)) return ReasonCode.QuotaExceeded;
+      this.retained.set(message);
+    }
+    const match = this.topics.match(message.topic);
+    return this.router.publish(message, match) ? ReasonCode.Success : ReasonCode.NoMatchingSubscribers;
+  }
+
+  /** The session for a CONNECT: a connection that uses it is closed, a clean start discards it. */
+  claim(clientId: string, cleanStart: boolean): { session: Session; isPresent: boolean } {
+    const found = this.sessions.get(clientId);
+    // [MQTT-3.1.4-3]
+    found?.connection?.disconnect(ReasonCode.SessionTakenOver, 'the client connected again');
+    // [MQTT-3.1.2-4]
+    if (found && cleanStart) this.endSession(found);
+    // [MQTT-3.1.2-5] taken over or waiting; a session that ended with its connection is gone by now
+    const present = this.sessions.get(clientId);
+    if (present) {
+      this.expiring.delete(present);
+      return { session: present, isPresent: true };
+    }
+    // [MQTT-3.1.2-6]
+    const session = new Session(this, clientId);
+    this.sessions.set(clientId, session);
+    return { session, isPresent: false };
+  }
+
+  /** A CONNECT was accepted. */
+  connected(connection: Connection): void {
+    const { client } = connection;
+    this.log.debug(`client connected id=${connection.describe()} version=${client!.protocolVersion}`);
+  }
+
+  /** A connection lets go of its session: the session waits for its client, or ends. */
+  released(connection: Connection): void {
+    const { session } = connection;
+    if (!session || session.connection !== connection) return;
+    this.log.debug(`client disconnected id=${connection.describe()}`);
+    session.detach();
+    // A shutdown is not the end of the session: wills wait for that, as 3.1.2.5 permits.
+    if (this.isStopping) return;
+    if (session.expiryInterval === 0) {
+      // [MQTT-4.1.0-2]
+      this.endSession(session);
+      return;
+    }
+    this.wills.release(session);
+    if (session.expiryInterval !== 0xffff_ffff) {
+      session.expiresAt = this.clock.now() + session.expiryInterval * 1000;
+      this.expiring.add(session);
+    }
+  }
+
+  /** The stream of a connection is closed. */
+  gone(connection: Connection): void {
+    this.connections.delete(connection);
+    if (this.connections.size === 0) this.whenDrained?.();
+  }
+
+  private whenDrained: (() => void) | undefined;
+
+  /** Resolves when all connections are gone; peers that do not close are cut off. */
+  private async drained(): Promise<void> {
+    if (this.connections.size === 0) return;
+    const cut = setTimeout(() => {
+      for (const connection of this.connections) connection.destroy();
+    }, drainMs);
+    await new Promise<void>((resolve) => (this.whenDrained = resolve));
+    clearTimeout(cut);
+  }
+
+  private endSession(session: Session): void {
+    this.sessions.delete(session.clientId);
+    this.expiring.delete(session);
+    this.subscriptions.removeAll(session);
+    this.store.deleteSession(session.clientId);
+    this.wills.fire(session);
+  }
+
+  private onBeat(): void {
+    this.beat++;
+    const now = this.clock.now();
+    for (const connection of this.connections) connection.onBeat(this.beat);
+    this.wills.fireDue(now);
+    for (const session of this.expiring) if (session.expiresAt <= now) this.endSession(session);
+  }
+
+  private publishWill(will: Message): void {
+    const verdict = this.auth.mayPublish(will.publisher!, will.topic);
+    if (verdict instanceof Promise) {
+      verdict.then(
+        (isAllowed) => isAllowed && this.publish(will),
+        (error: unknown) => this.log.error('a will could not be authorized', error),
+      );
+    } else if (verdict) {
+      this.publish(will);
+    }
+  }
+}
+
+/** Milliseconds that peers have to take what was written and close, when the broker stops. */
+const drainMs = 1000;

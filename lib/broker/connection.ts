@@ -1,0 +1,279 @@
+import type { Duplex } from 'node:stream';
+import { MqttError } from '../protocol/mqtt-error.js';
+import { PacketDecoder, UnsupportedProtocolError } from '../protocol/packet-decoder.js';
+import { encodePacket } from '../protocol/packet-encoder.js';
+import { PacketType, type Packet, type ProtocolVersion } from '../protocol/packets.js';
+import type { Properties } from '../protocol/properties.js';
+import { ReasonCode, connackReturnCode, legalReasonCodes } from '../protocol/reason-codes.js';
+import type { Broker } from './broker.js';
+import type { Client, Peer } from './client.js';
+import { handlePacket } from './handlers/index.js';
+import { Outbox } from './outbox.js';
+import type { Session } from './session.js';
+
+/**
+ * One byte stream of a client: bytes to packets and back.
+ *
+ * Packets are handled synchronously, in order. Where the answer comes from outside (authentication, a store) the
+ * connection is parked: the stream is not read, what was read waits, and reading goes on when the promise settles.
+ */
+export class Connection {
+  readonly outbox: Outbox;
+  /** Set when the CONNECT was accepted; the first packet until then is the only one handled. */
+  client: Client | undefined;
+  session: Session | undefined;
+  protocolVersion: ProtocolVersion = 4;
+  /** QoS 1 and 2 messages that may be unacknowledged towards this client. */
+  receiveMaximum: number;
+  /** Bytes of the largest packet that this client takes. */
+  maximumPacketSize = Infinity;
+  /** Reason String and User Property on any packet (MQTT 5, 3.1.2.11.7). */
+  wantsProblemInformation = true;
+  /** Seconds; 0 is off. */
+  keepAlive = 0;
+  /** Topic aliases that the client has set, by number. */
+  readonly topicAliases: (string | undefined)[] = [];
+  /** QoS 1 and 2 messages of this client that wait for their last acknowledgement from us. */
+  unacknowledged = 0;
+  /** `broker.beat` when the client was heard last. */
+  heardAt: number;
+  readonly openedAt: number;
+
+  private readonly decoder: PacketDecoder;
+  private isParked = false;
+  private isWaitingForDrain = false;
+  private isClosing = false;
+  private isGone = false;
+
+  constructor(
+    readonly broker: Broker,
+    readonly stream: Duplex,
+    readonly peer: Peer,
+  ) {
+    const { limits } = broker;
+    this.receiveMaximum = limits.maximumInFlight;
+    this.heardAt = this.openedAt = broker.beat;
+    this.outbox = new Outbox(stream, broker.barrier, limits.maximumOutboxBytes);
+    this.decoder = new PacketDecoder({ maximumPacketSize: limits.maximumConnectSize, seenTopics: broker.seenTopics });
+    stream.on('data', (chunk: Buffer) => this.onData(chunk));
+    stream.on('drain', () => this.onDrain());
+    stream.on('end', () => this.onEnd());
+    stream.on('error', () => this.destroy());
+    stream.on('close', () => this.destroy());
+  }
+
+  /** Whether packets are still taken from the client. */
+  get isOpen(): boolean {
+    return !this.isClosing && !this.isGone;
+  }
+
+  /** Whether the client cannot be heard because we do not read: keep-alive does not run then. */
+  get isUnread(): boolean {
+    return this.isParked || this.isWaitingForDrain;
+  }
+
+  /** The CONNECT was accepted: larger packets may come. */
+  accept(client: Client, session: Session): void {
+    this.client = client;
+    this.session = session;
+    this.keepAlive = client.keepAlive;
+    this.decoder.maximumPacketSize = this.broker.limits.maximumPacketSize;
+  }
+
+  /** Handles nothing more from this client until `outcome` settles; a rejection closes the connection. */
+  park(outcome: Promise<void>): void {
+    this.isParked = true;
+    this.stream.pause();
+    outcome.then(
+      () => this.unpark(),
+      (error: unknown) => {
+        this.isParked = false;
+        this.fail(error);
+      },
+    );
+  }
+
+  /** Queues a packet behind this tick's commit. */
+  reply(packet: Packet): void {
+    const bytes = encodePacket(packet, this.protocolVersion);
+    if (bytes.length <= this.maximumPacketSize) {
+      this.broker.barrier.hold(this, bytes);
+      return;
+    }
+    // [MQTT-3.2.2-19] and its likes: Reason String and User Property are left out when the packet becomes too large
+    const { reasonString: _, userProperties: __, ...rest } = ('properties' in packet && packet.properties) || {};
+    const properties = Object.keys(rest).length === 0 ? undefined : rest;
+    const smaller = encodePacket({ ...packet, properties } as Packet, this.protocolVersion);
+    // [MQTT-3.1.2-24]
+    if (smaller.length <= this.maximumPacketSize) this.broker.barrier.hold(this, smaller);
+  }
+
+  /** Queues an acknowledgement without reason and properties behind this tick's commit. */
+  hold(type: number, packetId: number): void {
+    this.broker.barrier.holdAcknowledgement(this, (type << 4) | (type === PacketType.PUBREL ? 2 : 0), packetId);
+  }
+
+  /** The commit is done: the acknowledgement may go. */
+  acknowledge(firstByte: number, packetId: number): void {
+    const type = firstByte >> 4;
+    const isLast = type === PacketType.PUBACK || type === PacketType.PUBCOMP;
+    // Not below 0: a PUBREL may belong to a PUBLISH of an earlier connection.
+    if (isLast && this.unacknowledged > 0) this.unacknowledged--;
+    this.outbox.acknowledge(firstByte, packetId);
+  }
+
+  /** Tells an MQTT 5 client why, and closes; the will is published unless `DISCONNECT` came before. */
+  disconnect(reasonCode: number, reason?: string): void {
+    if (!this.isOpen) return;
+    if (this.client === undefined) this.refuse(reasonCode, reason);
+    else if (this.protocolVersion === 5) {
+      const legal = legalReasonCodes[PacketType.DISCONNECT].has(reasonCode) ? reasonCode : ReasonCode.UnspecifiedError;
+      this.reply({ type: PacketType.DISCONNECT, reasonCode: legal, properties: reasonString(reason) });
+    }
+    this.close();
+  }
+
+  /** Stops listening to the client, lets go of the session, and ends the stream behind what is queued. */
+  close(): void {
+    if (!this.isOpen) return;
+    this.isClosing = true;
+    this.heardAt = this.broker.beat;
+    this.broker.released(this);
+    this.broker.barrier.hold(this, undefined);
+  }
+
+  /**
+   * The commit is done: writes what is left and ends the stream. What the peer still sends is read and thrown away
+   * for a moment, as closing with unread bytes resets the connection and loses what we said last.
+   */
+  end(): void {
+    if (this.isGone) return;
+    this.outbox.flush();
+    this.stream.end();
+    this.stream.resume();
+  }
+
+  /** Ends the stream at once. */
+  destroy(): void {
+    if (this.isGone) return;
+    if (!this.isClosing) this.broker.released(this);
+    this.isGone = true;
+    this.stream.destroy();
+    this.broker.gone(this);
+  }
+
+  /** The one place where a fault of the peer, or of what we asked for it, ends a connection. */
+  fail(error: unknown): void {
+    if (!this.isOpen) return;
+    const { log, counters } = this.broker;
+    if (error instanceof MqttError) {
+      counters.protocolErrors++;
+      const rule = error.rule === undefined ? '' : ` rule=${error.rule}`;
+      const code = `0x${error.reasonCode.toString(16)}`;
+      log.debug(`client refused id=${this.describe()} reason=${code}${rule}: ${error.message}`);
+      if (error instanceof UnsupportedProtocolError) this.refuseVersion(error.level);
+      else this.disconnect(error.reasonCode, error.message);
+    } else {
+      log.error(`connection failed id=${this.describe()}`, error);
+      this.disconnect(ReasonCode.UnspecifiedError);
+    }
+    this.close();
+  }
+
+  /** Client id, or the address as long as there is none: for the log. */
+  describe(): string {
+    return JSON.stringify(this.client?.clientId ?? this.peer.remoteAddress ?? this.peer.listener);
+  }
+
+  private onData(chunk: Buffer): void {
+    if (!this.isOpen) return;
+    this.decoder.push(chunk);
+    this.read();
+  }
+
+  private read(): void {
+    try {
+      while (this.isOpen && !this.isParked) {
+        const packet = this.decoder.next();
+        if (packet === undefined) break;
+        this.heardAt = this.broker.beat;
+        if (this.client === undefined && packet.type === PacketType.CONNECT) {
+          this.protocolVersion = packet.protocolVersion;
+        }
+        handlePacket(this, packet);
+      }
+    } catch (error) {
+      if (this.client === undefined) this.protocolVersion = this.decoder.protocolVersion ?? 4;
+      this.fail(error);
+    }
+    // A client that does not take our answers is not listened to.
+    if (this.outbox.isFull && this.isOpen) {
+      this.isWaitingForDrain = true;
+      this.stream.pause();
+    }
+  }
+
+  private unpark(): void {
+    this.isParked = false;
+    this.heardAt = this.broker.beat;
+    this.read();
+    if (this.isOpen && !this.isUnread) this.stream.resume();
+  }
+
+  private onDrain(): void {
+    if (!this.isOpen) return;
+    this.session?.pump();
+    if (!this.isWaitingForDrain) return;
+    this.isWaitingForDrain = false;
+    this.heardAt = this.broker.beat;
+    if (!this.isParked) this.stream.resume();
+  }
+
+  private onEnd(): void {
+    if (this.isOpen) this.close();
+    else this.destroy();
+  }
+
+  /** Once every `beatMs`: closes what was silent for too long. */
+  onBeat(beat: number): void {
+    const silent = beat - this.heardAt;
+    if (this.isClosing) {
+      if (silent > lingerBeats) this.destroy();
+    } else if (this.client === undefined) {
+      if ((beat - this.openedAt) * beatMs > this.broker.limits.connectTimeoutMs) this.destroy();
+    } else if (this.keepAlive > 0 && !this.isUnread && silent * beatMs > this.keepAlive * 1500) {
+      // [MQTT-3.1.2-22]
+      this.disconnect(ReasonCode.KeepAliveTimeout, 'nothing was heard for one and a half times the keep-alive');
+    }
+  }
+
+  /** Answers a CONNECT that is not accepted, where its version has an answer. */
+  private refuse(reasonCode: number, reason?: string): void {
+    if (this.decoder.protocolVersion === undefined) return;
+    if (this.protocolVersion === 5) {
+      // [MQTT-3.2.2-8]
+      const legal = legalReasonCodes[PacketType.CONNACK].has(reasonCode) ? reasonCode : ReasonCode.UnspecifiedError;
+      const properties = reasonString(reason);
+      this.reply({ type: PacketType.CONNACK, sessionPresent: false, reasonCode: legal, properties });
+      return;
+    }
+    const returnCode = connackReturnCode(reasonCode);
+    if (returnCode === undefined) return;
+    this.reply({ type: PacketType.CONNACK, sessionPresent: false, reasonCode: returnCode });
+  }
+
+  /** [MQTT-3.1.2-2] the answer in the shape that a client of that level is likely to read. */
+  private refuseVersion(level: number | undefined): void {
+    if (level === undefined) return;
+    const bytes = level < 5 ? [0x20, 2, 0, 1] : [0x20, 3, 0, ReasonCode.UnsupportedProtocolVersion, 0];
+    this.broker.barrier.hold(this, Buffer.from(bytes));
+  }
+}
+
+/** Milliseconds between two looks at all connections: the grain of keep-alive and connect timeout. */
+export const beatMs = 500;
+/** How long a peer may take to close after us. */
+const lingerBeats = 4;
+
+const reasonString = (reason: string | undefined): Properties | undefined =>
+  reason === undefined ? undefined : { reasonString: reason };

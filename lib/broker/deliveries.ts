@@ -1,0 +1,141 @@
+import type { Message } from './message.js';
+import { Ring } from './ring.js';
+
+/**
+ * The QoS 1 and 2 messages on their way to one client: in flight, and waiting behind.
+ *
+ * Each gets the session's next sequence number, and its packet identifier follows from it
+ * (`sequence mod 65535 + 1`), so that a resend carries the original one ([MQTT-4.4.0-1]) and none is handed out twice:
+ * the span in flight stays below 65,535.
+ */
+export class Deliveries {
+  private readonly inFlight = new Ring<Delivery>();
+  private readonly waiting = new Ring<Delivery>();
+  private nextSequence = 0;
+  /** How many at the front of `inFlight` were sent on this connection; those behind have to be sent again. */
+  private resent = 0;
+  private unacknowledged = 0;
+  private bytes = 0;
+
+  /** Messages that are not in flight yet. */
+  get queued(): number {
+    return this.waiting.length;
+  }
+
+  /** Bytes of the messages that are not in flight yet. */
+  get queuedBytes(): number {
+    return this.bytes;
+  }
+
+  /** Messages sent on this connection and neither acknowledged nor completed: what the Receive Maximum counts. */
+  get sending(): number {
+    return this.unacknowledged;
+  }
+
+  /** Everything that is neither acknowledged nor dropped. */
+  get length(): number {
+    let open = this.waiting.length;
+    for (let index = 0; index < this.inFlight.length; index++) {
+      if (this.inFlight.at(index)!.state !== DeliveryState.Done) open++;
+    }
+    return open;
+  }
+
+  /** @returns the sequence number */
+  enqueue(message: Message, qos: 1 | 2, retain: boolean, identifiers: readonly number[] | undefined): number {
+    const sequence = this.nextSequence++;
+    this.waiting.push({ message, qos, retain, identifiers, sequence, state: DeliveryState.Waiting });
+    this.bytes += message.size;
+    return sequence;
+  }
+
+  /** Takes away the oldest message that is not in flight yet. */
+  dropOldest(): Delivery | undefined {
+    const delivery = this.waiting.shift();
+    if (delivery) this.bytes -= delivery.message.size;
+    return delivery;
+  }
+
+  /** The next to send: first, in their order, what an earlier connection left unfinished, then what waits. */
+  next(): Delivery | undefined {
+    while (this.resent < this.inFlight.length) {
+      const delivery = this.inFlight.at(this.resent++)!;
+      if (delivery.state !== DeliveryState.Done) {
+        this.unacknowledged++;
+        return delivery;
+      }
+    }
+    const first = this.inFlight.at(0);
+    const delivery = this.waiting.at(0);
+    if (!delivery || (first && delivery.sequence - first.sequence >= packetIds)) return undefined;
+    this.waiting.shift();
+    this.bytes -= delivery.message.size;
+    this.inFlight.push(delivery);
+    this.resent++;
+    this.unacknowledged++;
+    return delivery;
+  }
+
+  /** The delivery in flight with this packet identifier. */
+  find(packetId: number): Delivery | undefined {
+    const first = this.inFlight.at(0);
+    if (!first) return undefined;
+    const offset = (packetId - 1 - (first.sequence % packetIds) + packetIds) % packetIds;
+    const sequence = first.sequence + offset;
+    // Dense unless the queue was full: a dropped message leaves a gap, then it stands further to the front.
+    let high = Math.min(offset, this.inFlight.length - 1);
+    if (this.inFlight.at(high)!.sequence !== sequence) {
+      let low = 0;
+      while (low < high) {
+        const middle = (low + high) >>> 1;
+        if (this.inFlight.at(middle)!.sequence < sequence) low = middle + 1;
+        else high = middle;
+      }
+    }
+    const found = this.inFlight.at(high)!;
+    return found.sequence === sequence && found.state !== DeliveryState.Done ? found : undefined;
+  }
+
+  /** The client owns the message now, or will never have it. */
+  settle(delivery: Delivery): void {
+    delivery.state = DeliveryState.Done;
+    const unsent = this.inFlight.at(this.resent);
+    if (!unsent || delivery.sequence < unsent.sequence) this.unacknowledged--;
+    while (this.inFlight.at(0)?.state === DeliveryState.Done) {
+      this.inFlight.shift();
+      if (this.resent > 0) this.resent--;
+    }
+  }
+
+  /** The connection is gone: what is unfinished will be sent again on the next one. */
+  rewind(): void {
+    this.resent = 0;
+    this.unacknowledged = 0;
+  }
+}
+
+/** How far a delivery has come. */
+export const DeliveryState = {
+  Waiting: 0,
+  /** PUBLISH sent, no PUBACK or PUBREC yet. */
+  Sent: 1,
+  /** PUBREC received, PUBREL sent, no PUBCOMP yet. */
+  Released: 2,
+  /** Acknowledged or dropped. */
+  Done: 3,
+} as const;
+
+/** One message for one client at QoS 1 or 2. */
+export interface Delivery {
+  readonly message: Message;
+  readonly qos: 1 | 2;
+  readonly retain: boolean;
+  readonly identifiers: readonly number[] | undefined;
+  readonly sequence: number;
+  state: (typeof DeliveryState)[keyof typeof DeliveryState];
+}
+
+/** Packet identifiers that there are: 1 to 65,535. */
+const packetIds = 65_535;
+
+export const packetIdOf = (delivery: Delivery): number => (delivery.sequence % packetIds) + 1;

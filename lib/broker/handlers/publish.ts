@@ -1,0 +1,104 @@
+import { MqttError } from '../../protocol/mqtt-error.js';
+import type { ReceivedPublish } from '../../protocol/packet-decoder.js';
+import { PacketType } from '../../protocol/packets.js';
+import { ReasonCode } from '../../protocol/reason-codes.js';
+import type { Connection } from '../connection.js';
+import { Message } from '../message.js';
+
+/** Hop 3 of a message: alias, topic, quota, authorization, then on to the broker. */
+export function handlePublish(connection: Connection, packet: ReceivedPublish): void {
+  const { broker } = connection;
+  const client = connection.client!;
+  broker.counters.messagesReceived++;
+  const topic = resolveAlias(connection, packet);
+  if (packet.qos !== 0 && !admit(connection, packet)) return;
+  if (topic.startsWith('$') && isReserved(topic)) {
+    refuse(connection, packet, ReasonCode.NotAuthorized);
+    return;
+  }
+  const verdict = broker.auth.mayPublish(client, topic);
+  if (verdict === true) publish(connection, packet, topic);
+  else if (verdict === false) refuse(connection, packet, ReasonCode.NotAuthorized);
+  else {
+    connection.park(
+      verdict.then((isAllowed) => {
+        if (!connection.isOpen) return;
+        if (isAllowed) publish(connection, packet, topic);
+        else refuse(connection, packet, ReasonCode.NotAuthorized);
+      }),
+    );
+  }
+}
+
+/** The topic name, by its alias where the packet leaves it out. */
+function resolveAlias(connection: Connection, { topic, properties }: ReceivedPublish): string {
+  const alias = properties?.topicAlias;
+  if (alias === undefined) return topic;
+  // [MQTT-3.3.2-8] [MQTT-3.3.2-9]
+  if (alias === 0 || alias > connection.broker.limits.topicAliasMaximum) {
+    throw new MqttError(ReasonCode.TopicAliasInvalid, `topic alias ${alias} is out of range`, 'MQTT-3.3.2-9');
+  }
+  const { topicAliases } = connection;
+  if (topic !== '') {
+    topicAliases[alias] = topic;
+    return topic;
+  }
+  const known = topicAliases[alias];
+  if (known === undefined) throw new MqttError(ReasonCode.ProtocolError, `topic alias ${alias} was never set`);
+  return known;
+}
+
+/** Quota and duplicates at QoS 1 and 2; false when the message is here already. */
+function admit(connection: Connection, { qos, packetId }: ReceivedPublish): boolean {
+  const session = connection.session!;
+  if (qos === 2 && session.received.has(packetId)) {
+    // [MQTT-4.3.3-10]
+    connection.hold(PacketType.PUBREC, packetId);
+    return false;
+  }
+  // [MQTT-3.3.4-7]
+  if (++connection.unacknowledged > connection.broker.limits.receiveMaximum && connection.protocolVersion === 5) {
+    throw new MqttError(ReasonCode.ReceiveMaximumExceeded, 'more messages in flight than allowed', 'MQTT-3.3.4-7');
+  }
+  return true;
+}
+
+function publish(connection: Connection, packet: ReceivedPublish, topic: string): void {
+  const { broker } = connection;
+  const { qos, packetId } = packet;
+  const message = Message.received(packet, topic, connection.client!, broker.clock.now());
+  const reasonCode = broker.publish(message);
+  if (qos === 0) return;
+  if (reasonCode >= 0x80) {
+    refuse(connection, packet, reasonCode);
+    return;
+  }
+  if (qos === 2) {
+    connection.session!.received.add(packetId);
+    broker.store.received(connection.session!, packetId);
+  }
+  const type = qos === 1 ? PacketType.PUBACK : PacketType.PUBREC;
+  if (reasonCode === 0 || connection.protocolVersion !== 5) connection.hold(type, packetId);
+  else acknowledgeWith(connection, type, packetId, reasonCode);
+}
+
+/** 3.1 and 3.1.1 cannot say no: the message is acknowledged and dropped ([v3: MQTT-3.3.5-2]). */
+function refuse(connection: Connection, { qos, packetId }: ReceivedPublish, reasonCode: number): void {
+  connection.broker.counters.messagesRefused++;
+  if (qos === 0) return;
+  const type = qos === 1 ? PacketType.PUBACK : PacketType.PUBREC;
+  if (connection.protocolVersion === 5) acknowledgeWith(connection, type, packetId, reasonCode);
+  else {
+    if (qos === 2) connection.session!.received.add(packetId);
+    connection.hold(type, packetId);
+  }
+}
+
+function acknowledgeWith(connection: Connection, type: 4 | 5, packetId: number, reasonCode: number): void {
+  // A PUBREC that refuses ends the exchange ([MQTT-4.3.3-9]), any other waits for PUBREL.
+  if (type === PacketType.PUBACK || reasonCode >= 0x80) connection.unacknowledged--;
+  connection.reply({ type, packetId, reasonCode });
+}
+
+/** Topics of the broker's own, which clients may read at most. */
+const isReserved = (topic: string): boolean => /^\$(?:SYS|CONTROL|share)(?:\/|$)/.test(topic);

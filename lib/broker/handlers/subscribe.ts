@@ -1,0 +1,64 @@
+import { MqttError } from '../../protocol/mqtt-error.js';
+import { PacketType, type SubscribePacket, type SubscriptionRequest } from '../../protocol/packets.js';
+import { ReasonCode } from '../../protocol/reason-codes.js';
+import { isShared, isTopicFilter, parseShare } from '../../topics/topic-names.js';
+import type { Subscription } from '../../topics/topic-tree.js';
+import type { Connection } from '../connection.js';
+
+/** [MQTT-3.8.4-5] several filters are several SUBSCRIBEs with one SUBACK. */
+export function handleSubscribe(connection: Connection, packet: SubscribePacket): void {
+  const requests = packet.subscriptions.map((request) => toSubscription(request, packet));
+  const verdicts = requests.map(({ filter }) => connection.broker.auth.maySubscribe(connection.client!, filter));
+  if (verdicts.every((verdict) => typeof verdict === 'boolean')) {
+    subscribe(connection, packet, requests, verdicts);
+  } else {
+    connection.park(
+      Promise.all(verdicts).then((decided) => {
+        if (connection.isOpen) subscribe(connection, packet, requests, decided);
+      }),
+    );
+  }
+}
+
+/** @throws MqttError when the filter breaks the rules of MQTT 5, 4.7 and 4.8.2 */
+function toSubscription(request: SubscriptionRequest, { properties }: SubscribePacket): Subscription {
+  const { filter, ...options } = request;
+  if (!isTopicFilter(filter)) {
+    throw new MqttError(ReasonCode.TopicFilterInvalid, 'a topic filter is not well-formed', 'MQTT-4.7.1-1');
+  }
+  const share = isShared(filter) ? parseShare(filter) : undefined;
+  if (share && options.noLocal) {
+    throw new MqttError(ReasonCode.ProtocolError, 'a shared subscription has No Local', 'MQTT-3.8.3-4');
+  }
+  const identifier = properties?.subscriptionIdentifiers?.[0];
+  return { ...options, filter: share?.filter ?? filter, share: share?.group, identifier };
+}
+
+function subscribe(
+  connection: Connection,
+  packet: SubscribePacket,
+  requests: readonly Subscription[],
+  verdicts: readonly boolean[],
+): void {
+  const { broker } = connection;
+  const session = connection.session!;
+  const retained: Subscription[] = [];
+  const reasonCodes = requests.map((subscription, index) => {
+    if (!verdicts[index]) return refusal(connection, ReasonCode.NotAuthorized);
+    const { filter } = packet.subscriptions[index];
+    if (!session.subscriptions.has(filter) && session.subscriptions.size >= broker.limits.maximumSubscriptions) {
+      return refusal(connection, ReasonCode.QuotaExceeded);
+    }
+    const isNew = broker.subscriptions.add(session, filter, subscription);
+    // [MQTT-3.3.1-9] [MQTT-3.3.1-10] [MQTT-3.3.1-11]; a shared subscription gets none (MQTT 5, 4.8.2)
+    const { retainHandling, share } = subscription;
+    if (share === undefined && (retainHandling === 0 || (retainHandling === 1 && isNew))) retained.push(subscription);
+    return subscription.qos;
+  });
+  connection.reply({ type: PacketType.SUBACK, packetId: packet.packetId, reasonCodes });
+  for (const subscription of retained) broker.retained.deliver(session, subscription);
+}
+
+/** 3.1.1 knows one failing code; 3.1 knows none, and its clients read 0x80 as the failure it is. */
+const refusal = (connection: Connection, reasonCode: number) =>
+  connection.protocolVersion === 5 ? reasonCode : ReasonCode.UnspecifiedError;

@@ -1,0 +1,51 @@
+/** Every bound that keeps one peer from taking the broker from the others. Bytes and messages are held in memory. */
+export interface Limits {
+  /** Milliseconds until a CONNECT must have come and been accepted. Default 10,000. */
+  readonly connectTimeoutMs: number;
+  /** Bytes of the CONNECT packet. Default 524,288: room for every field at its longest. */
+  readonly maximumConnectSize: number;
+  /** Bytes of any later packet; announced to MQTT 5 clients. Default 16,777,216. */
+  readonly maximumPacketSize: number;
+  /** QoS 1 and 2 messages that a client may have unacknowledged; announced to MQTT 5 clients. Default 1,024. */
+  readonly receiveMaximum: number;
+  /** QoS 1 and 2 messages unacknowledged towards a client that does not say (3.1, 3.1.1). Default 1,024. */
+  readonly maximumInFlight: number;
+  /** Topic aliases that an MQTT 5 client may set. Default 64. */
+  readonly topicAliasMaximum: number;
+  /** Messages waiting for one session, in flight not counted. Default 10,000. */
+  readonly maximumQueuedMessages: number;
+  /** Bytes of the messages waiting for one session. Default 16,777,216. */
+  readonly maximumQueuedBytes: number;
+  /** What gives way when a session's queue is full. Default `dropNewest`. */
+  readonly onQueueFull: 'dropOldest' | 'dropNewest';
+  /** Bytes written for one connection and not yet taken by its peer; beyond it QoS 0 is dropped. Default 1,048,576. */
+  readonly maximumOutboxBytes: number;
+  /** Retained messages of the broker. Default 1,000,000. */
+  readonly maximumRetainedMessages: number;
+  /** Bytes of the retained messages. Default 268,435,456. */
+  readonly maximumRetainedBytes: number;
+  /** Subscriptions of one session. Default 10,000. */
+  readonly maximumSubscriptions: number;
+  /** Seconds that a session outlives its connection at most. Default 4,294,967,295: no limit. */
+  readonly maximumSessionExpiry: number;
+  /** Seconds of keep-alive at most; MQTT 5 clients are told. Default 0: what the client asks for, none included. */
+  readonly maximumKeepAlive: number;
+}
+
+export const defaultLimits: Limits = {
+  connectTimeoutMs: 10_000,
+  maximumConnectSize: 524_288,
+  maximumPacketSize: 16_777_216,
+  receiveMaximum: 1024,
+  maximumInFlight: 1024,
+  topicAliasMaximum: 64,
+  maximumQueuedMessages: 10_000,
+  maximumQueuedBytes: 16_777_216,
+  onQueueFull: 'dropNewest',
+  maximumOutboxBytes: 1_048_576,
+  maximumRetainedMessages: 1_000_000,
+  maximumRetainedBytes: 268_435_456,
+  maximumSubscriptions: 10_000,
+  maximumSessionExpiry: 0xffff_ffff,
+  maximumKeepAlive: 0,
+};

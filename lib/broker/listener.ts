@@ -1,0 +1,17 @@
+import type { Duplex } from 'node:stream';
+import type { Peer } from './client.js';
+
+/** Opens a port and hands over byte streams. */
+export abstract class Listener {
+  /** What the log calls it, such as `tcp://127.0.0.1:1883`; known exactly once it is open. */
+  abstract readonly name: string;
+
+  /**
+   * Starts to listen and hands every new stream to `accept`.
+   * @throws an Error whose text names the option and the remedy when the address cannot be had
+   */
+  abstract open(accept: (stream: Duplex, peer: Peer) => void): Promise<void>;
+
+  /** Takes no more streams; those handed over stay the broker's. May be called twice. */
+  abstract close(): Promise<void>;
+}

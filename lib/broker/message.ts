@@ -1,0 +1,186 @@
+import { encodePacket } from '../protocol/packet-encoder.js';
+import type { ReceivedPublish } from '../protocol/packet-decoder.js';
+import { PacketType, type ProtocolVersion, type PublishPacket, type QoS } from '../protocol/packets.js';
+import type { Properties } from '../protocol/properties.js';
+import type { Client } from './client.js';
+
+/** The bytes of a PUBLISH; the first byte and the packet identifier are patched while copying. */
+export interface Frame {
+  /** The packet is `bytes[start, end)`. */
+  readonly bytes: Buffer;
+  readonly start: number;
+  readonly end: number;
+  /** Where the packet identifier stands; 0 when the frame has none (QoS 0). */
+  readonly packetIdAt: number;
+}
+
+export interface MessageFields {
+  readonly topic: string;
+  readonly payload: Buffer;
+  readonly qos: QoS;
+  readonly retain: boolean;
+  /** Those that go to subscribers (MQTT 5, 3.3.2.3). */
+  readonly properties?: Properties | undefined;
+  /** Absent when the application itself publishes. */
+  readonly publisher?: Client | undefined;
+}
+
+/**
+ * A published application message on its way through the broker.
+ *
+ * It remembers its encoded frames, one for each of (version 5 or not) x (with packet identifier or not), whatever the
+ * number of subscribers. Where the bytes that came in are already such a frame, they are it. They lie in the chunk
+ * that the socket gave: `keep()` copies them out for whoever holds the message longer than the tick.
+ */
+export class Message {
+  /** Milliseconds since the epoch; Infinity without a Message Expiry Interval. */
+  readonly expiresAt: number;
+  private payloadBytes: Buffer;
+  private payloadStart: number;
+  private payloadEnd: number;
+  private isKept: boolean;
+  private received: Frame | undefined;
+  private plain: Frame | undefined;
+  private identified: Frame | undefined;
+  private plain5: Frame | undefined;
+  private identified5: Frame | undefined;
+
+  private constructor(
+    readonly topic: string,
+    readonly qos: QoS,
+    readonly retain: boolean,
+    public properties: Properties | undefined,
+    readonly publisher: Client | undefined,
+    receivedAt: number,
+    bytes: Buffer,
+    start: number,
+    end: number,
+    isKept: boolean,
+  ) {
+    this.payloadBytes = bytes;
+    this.payloadStart = start;
+    this.payloadEnd = end;
+    this.isKept = isKept;
+    const expiry = properties?.messageExpiryInterval;
+    this.expiresAt = expiry === undefined ? Infinity : receivedAt + expiry * 1000;
+  }
+
+  /** A message made on this side: by the application, or a client's will. The payload must not change any more. */
+  static of(fields: MessageFields, now: number): Message {
+    const { topic, qos, retain, properties, publisher, payload } = fields;
+    return new Message(topic, qos, retain, properties, publisher, now, payload, 0, payload.length, true);
+  }
+
+  /** The message of a PUBLISH; `topic` is the packet's own or what its alias stands for. */
+  static received(packet: ReceivedPublish, topic: string, publisher: Client, now: number): Message {
+    const { qos, properties, bytes, start, end, topicEnd, payloadStart } = packet;
+    const forwarded = properties === undefined ? undefined : withoutAlias(properties);
+    const message = new Message(topic, qos, packet.retain, forwarded, publisher, now, bytes, payloadStart, end, false);
+    if (forwarded === properties) message.receive({ bytes, start, end, packetIdAt: qos === 0 ? 0 : topicEnd });
+    return message;
+  }
+
+  /** A view of the payload, made anew at each call. */
+  get payload(): Buffer {
+    return this.payloadBytes.subarray(this.payloadStart, this.payloadEnd);
+  }
+
+  get hasPayload(): boolean {
+    return this.payloadEnd > this.payloadStart;
+  }
+
+  /** Bytes that holding this message takes, roughly. */
+  get size(): number {
+    return this.payloadEnd - this.payloadStart + this.topic.length + messageOverhead;
+  }
+
+  isExpired(now: number): boolean {
+    return this.expiresAt <= now;
+  }
+
+  /** Copies what was received out of its chunk, once. */
+  keep(): this {
+    if (this.isKept) return this;
+    this.isKept = true;
+    const { received, properties } = this;
+    if (properties?.correlationData) {
+      this.properties = { ...properties, correlationData: Buffer.from(properties.correlationData) };
+    }
+    const from = received?.start ?? this.payloadStart;
+    // Copy: a 20-byte view would keep the whole 64 KiB read buffer alive.
+    this.payloadBytes = Buffer.from(this.payloadBytes.subarray(from, this.payloadEnd));
+    this.payloadStart -= from;
+    this.payloadEnd -= from;
+    if (received) {
+      const packetIdAt = received.packetIdAt === 0 ? 0 : received.packetIdAt - from;
+      this.receive({ bytes: this.payloadBytes, start: 0, end: this.payloadEnd, packetIdAt });
+    }
+    return this;
+  }
+
+  /** The frame for every subscriber of that version, with or without a packet identifier. */
+  frame(version: ProtocolVersion, isIdentified: boolean): Frame {
+    if (version === 5) {
+      if (isIdentified) return (this.identified5 ??= this.encode(5, true, this.properties));
+      return (this.plain5 ??= this.encode(5, false, this.properties));
+    }
+    if (isIdentified) return (this.identified ??= this.encode(4, true, undefined));
+    return (this.plain ??= this.encode(4, false, undefined));
+  }
+
+  /**
+   * An MQTT 5 frame for one subscriber.
+   * @param identifiers Subscription Identifiers of the matching subscriptions
+   */
+  ownFrame(isIdentified: boolean, identifiers: readonly number[] | undefined, now: number): Frame {
+    const own: { -readonly [K in keyof Properties]: Properties[K] } = { ...this.properties };
+    // [MQTT-3.3.4-3] [MQTT-3.3.4-4]
+    if (identifiers !== undefined) own.subscriptionIdentifiers = identifiers;
+    // [MQTT-3.3.2-6] the received value minus the time spent here
+    if (this.expiresAt !== Infinity) own.messageExpiryInterval = Math.max(0, Math.ceil((this.expiresAt - now) / 1000));
+    return this.encode(5, isIdentified, own);
+  }
+
+  /** What came in is what goes out: the received bytes are the frame of their own version and kind. */
+  private receive(frame: Frame): void {
+    this.received = frame;
+    if (this.publisher?.protocolVersion === 5) {
+      if (this.qos > 0) this.identified5 = frame;
+      else this.plain5 = frame;
+    } else if (this.qos > 0) this.identified = frame;
+    else this.plain = frame;
+  }
+
+  private encode(version: 4 | 5, isIdentified: boolean, properties: Properties | undefined): Frame {
+    const qos = isIdentified ? 1 : 0;
+    const { topic, payload } = this;
+    const packet: PublishPacket = {
+      type: PacketType.PUBLISH,
+      dup: false,
+      qos,
+      retain: false,
+      topic,
+      packetId: 0,
+      payload,
+      properties,
+    };
+    const bytes = encodePacket(packet, version);
+    let packetIdAt = 0;
+    if (isIdentified) {
+      let body = 1;
+      while (bytes[body]! >= 0x80) body++;
+      packetIdAt = body + 3 + ((bytes[body + 1]! << 8) | bytes[body + 2]!);
+    }
+    return { bytes, start: 0, end: bytes.length, packetIdAt };
+  }
+}
+
+/** Objects and headers of a message that is held: an estimate, so that many empty messages count too. */
+const messageOverhead = 256;
+
+/** [MQTT-3.3.2-7] an alias ends with its connection; all else is forwarded unaltered. */
+function withoutAlias(properties: Properties): Properties | undefined {
+  if (properties.topicAlias === undefined) return properties;
+  const { topicAlias: _, ...forwarded } = properties;
+  return Object.keys(forwarded).length === 0 ? undefined : forwarded;
+}

@@ -1,0 +1,41 @@
+import type { Subscription } from '../topics/topic-tree.js';
+import type { Message } from './message.js';
+import type { Session } from './session.js';
+
+/**
+ * What survives a restart. The class is type and DI token at once.
+ *
+ * The broker's memory is the truth while it runs; a store is told of every change, synchronously and in order, and
+ * makes all changes of a tick durable in one `commit`, before the tick's acknowledgements are released.
+ */
+export abstract class Store {
+  /** Resolves when the store can be written to. */
+  async open(): Promise<void> {}
+
+  /** A session exists or its expiry changed. */
+  abstract saveSession(session: Session): void;
+  /** A session ended: nothing of it is kept. */
+  abstract deleteSession(clientId: string): void;
+  abstract saveSubscription(session: Session, subscription: Subscription): void;
+  abstract deleteSubscription(session: Session, filter: string): void;
+  /** A QoS 1 or 2 message waits for the session's client, or is in flight to it. */
+  abstract enqueue(session: Session, sequence: number, message: Message): void;
+  /** The client acknowledged a message, or it was dropped. */
+  abstract acknowledge(session: Session, sequence: number): void;
+  /** A QoS 2 message came in from the client. */
+  abstract received(session: Session, packetId: number): void;
+  /** Its PUBREL came: the packet identifier is free again. */
+  abstract released(session: Session, packetId: number): void;
+  /** The retained message of a topic; undefined removes it. */
+  abstract retain(topic: string, message: Message | undefined): void;
+
+  /**
+   * Makes what was said since the last commit durable: undefined when it is already, else a promise.
+   * A rejection withholds the tick's acknowledgements.
+   */
+  commit(): Promise<void> | undefined {
+    return undefined;
+  }
+
+  async close(): Promise<void> {}
+}

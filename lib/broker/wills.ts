@@ -1,0 +1,68 @@
+import type { WillFields } from '../protocol/packets.js';
+import type { Client } from './client.js';
+import type { Clock } from './clock.js';
+import { Message } from './message.js';
+import type { Session } from './session.js';
+
+interface Will {
+  readonly fields: WillFields;
+  readonly client: Client;
+  /** Milliseconds since the epoch; Infinity while the client is connected. */
+  dueAt: number;
+}
+
+/** The Will Messages of all sessions (MQTT 5, 3.1.2.5), those of connected clients and those that wait for their delay. */
+export class Wills {
+  private readonly wills = new Map<Session, Will>();
+  private readonly delayed = new Set<Session>();
+
+  constructor(
+    private readonly clock: Clock,
+    private readonly publish: (will: Message) => void,
+  ) {}
+
+  /** [MQTT-3.1.2-7] stores the will with its session; the fields are copied. */
+  store(session: Session, fields: WillFields, client: Client): void {
+    const { properties } = fields;
+    const correlationData = properties?.correlationData && Buffer.from(properties.correlationData);
+    const copied = properties && { ...properties, ...(correlationData && { correlationData }) };
+    const kept = { ...fields, payload: Buffer.from(fields.payload), properties: copied };
+    this.wills.set(session, { fields: kept, client, dueAt: Infinity });
+    this.delayed.delete(session);
+  }
+
+  /** [MQTT-3.1.2-10] [MQTT-3.1.3-9] the client said goodbye, or is back in time. */
+  discard(session: Session): void {
+    this.wills.delete(session);
+    this.delayed.delete(session);
+  }
+
+  /** [MQTT-3.1.2-8] the connection is closed: due after its delay or when the session ends, whatever is first. */
+  release(session: Session): void {
+    const will = this.wills.get(session);
+    if (!will) return;
+    const delay = Math.min(will.fields.properties?.willDelayInterval ?? 0, session.expiryInterval);
+    if (delay === 0) {
+      this.fire(session);
+      return;
+    }
+    will.dueAt = this.clock.now() + delay * 1000;
+    this.delayed.add(session);
+  }
+
+  /** The session ends: its will is due. */
+  fire(session: Session): void {
+    const will = this.wills.get(session);
+    if (!will) return;
+    this.discard(session);
+    const { topic, payload, qos, retain, properties } = will.fields;
+    const { willDelayInterval: _, ...forwarded } = properties ?? {};
+    const left = Object.keys(forwarded).length === 0 ? undefined : forwarded;
+    const fields = { topic, payload, qos, retain, properties: left, publisher: will.client };
+    this.publish(Message.of(fields, this.clock.now()));
+  }
+
+  fireDue(now: number): void {
+    for (const session of this.delayed) if (this.wills.get(session)!.dueAt <= now) this.fire(session);
+  }
+}

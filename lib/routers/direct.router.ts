@@ -1,0 +1,11 @@
+import type { Message } from '../broker/message.js';
+import { Router, type Subscriber } from '../broker/router.js';
+import type { Match } from '../topics/topic-tree.js';
+
+/** Delivers in memory, to the subscribers of this process. */
+export class DirectRouter extends Router {
+  override publish(message: Message, { targets }: Match<Subscriber>): boolean {
+    for (const target of targets) target.subscriber.deliver(message, target);
+    return targets.length > 0;
+  }
+}

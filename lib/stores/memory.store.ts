@@ -1,0 +1,14 @@
+import { Store } from '../broker/store.js';
+
+/** Keeps nothing beyond the process: what the broker holds in memory is all there is, and a commit is free. */
+export class MemoryStore extends Store {
+  override saveSession(): void {}
+  override deleteSession(): void {}
+  override saveSubscription(): void {}
+  override deleteSubscription(): void {}
+  override enqueue(): void {}
+  override acknowledge(): void {}
+  override received(): void {}
+  override released(): void {}
+  override retain(): void {}
+}

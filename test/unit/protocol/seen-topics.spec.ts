@@ -1,0 +1,80 @@
+import { describe, expect, it } from '@jest/globals';
+import { ReasonCode } from '../../../lib/protocol/reason-codes.js';
+import { SeenTopics } from '../../../lib/protocol/seen-topics.js';
+import { thrownBy } from '../../support/decoding.js';
+
+const decode = (topics: SeenTopics, name: string | Buffer) => {
+  const bytes = Buffer.concat([Buffer.from('<<'), Buffer.from(name), Buffer.from('>>')]);
+  return topics.decode(bytes, 2, bytes.length - 2);
+};
+const kept = (topics: SeenTopics) => topics['bytesAt'].filter((bytes) => bytes !== undefined);
+
+describe('SeenTopics', () => {
+  it('gives the same name for the same bytes, the first time and later', () => {
+    const topics = new SeenTopics();
+
+    expect(decode(topics, 'größe/€')).toBe('größe/€');
+    expect(decode(topics, 'größe/€')).toBe('größe/€');
+  });
+
+  it('keeps a copy of the bytes and no view into the read buffer', () => {
+    const topics = new SeenTopics();
+    const bytes = Buffer.from('a/b');
+    topics.decode(bytes, 0, 3);
+
+    bytes.write('x/y');
+
+    expect(decode(topics, 'a/b')).toBe('a/b');
+    expect(topics.decode(bytes, 0, 3)).toBe('x/y');
+  });
+
+  it('tells names apart that fall into one slot', () => {
+    const topics = new SeenTopics();
+    // 31 * 'A' + 'a' = 31 * 'B' + 'B': equal under the hash.
+    const [first, second] = ['Aa', 'BB'];
+
+    expect(decode(topics, first!)).toBe('Aa');
+    expect(decode(topics, second!)).toBe('BB');
+    expect(decode(topics, first!)).toBe('Aa');
+    expect(kept(topics)).toHaveLength(1);
+  });
+
+  it('tells a name from its beginning', () => {
+    const topics = new SeenTopics();
+    decode(topics, 'a/b/c');
+
+    expect(decode(topics, 'a/b')).toBe('a/b');
+  });
+
+  it('holds a fixed number of names, whatever number comes', () => {
+    const topics = new SeenTopics();
+    const flood = Array.from({ length: 50_000 }, (_, index) => `flood/${index}`);
+
+    const decoded = flood.map((name) => decode(topics, name));
+
+    expect(decoded).toEqual(flood);
+    expect(kept(topics).length).toBeLessThanOrEqual(4096);
+  });
+
+  it('does not keep long names', () => {
+    const topics = new SeenTopics();
+
+    expect(decode(topics, 'x'.repeat(257))).toBe('x'.repeat(257));
+    expect(kept(topics)).toHaveLength(0);
+    decode(topics, 'x'.repeat(256));
+    expect(kept(topics)).toHaveLength(1);
+  });
+
+  it.each([
+    ['[MQTT-3.3.2-2]', 'a/+', ReasonCode.TopicNameInvalid],
+    ['[MQTT-3.3.2-2]', '#', ReasonCode.TopicNameInvalid],
+    ['[MQTT-1.5.4-2]', 'a\0b', ReasonCode.MalformedPacket],
+    ['[MQTT-1.5.4-1]', Buffer.from([0xed, 0xa0, 0x80]), ReasonCode.MalformedPacket],
+  ])('%s refuses %j each time, and keeps nothing of it', (_rule, name, reasonCode) => {
+    const topics = new SeenTopics();
+
+    expect(thrownBy(() => decode(topics, name))).toMatchObject({ reasonCode });
+    expect(thrownBy(() => decode(topics, name))).toMatchObject({ reasonCode });
+    expect(kept(topics)).toHaveLength(0);
+  });
+});
