@@ -1,0 +1,33 @@
+export { AllowAllAuth } from './auth/allow-all.auth.js';
+export { CredentialsAuth, hashPassword, type UserEntry } from './auth/credentials.auth.js';
+export { Auth, type Login, type Verdict } from './broker/auth.js';
+export { Broker as MQTTdBroker } from './broker/broker.js';
+export type { Client as MQTTdClient, Peer } from './broker/client.js';
+export type { Limits as MQTTdLimits } from './broker/limits.js';
+export { Listener } from './broker/listener.js';
+export type { Message as MQTTdMessage } from './broker/message.js';
+export { Router, type Subscriber } from './broker/router.js';
+export { Store } from './broker/store.js';
+export { TcpListener, type TcpListenerOptions } from './listeners/tcp.listener.js';
+export { MQTTdContext } from './mqttd.context.js';
+export {
+  ConnectedClient,
+  MQTTD_TRANSPORT,
+  OnPublish,
+  OnRequest,
+  OnSubscribe,
+  Topic,
+  TopicParam,
+} from './mqttd.decorators.js';
+export { MQTTdPublishError, MQTTdUsageError, type MQTTdUsageErrorCode } from './mqttd.errors.js';
+export type { MQTTdGreeting } from './mqttd.greetings.js';
+export { MQTTD_OPTIONS, MQTTdModule } from './mqttd.module.js';
+export type { MQTTdAddress, MQTTdListenerOptions, MQTTdOptions, MQTTdTlsOptions } from './mqttd.options.js';
+export { MQTTdPublisher, type MQTTdPublishOptions } from './mqttd.publisher.js';
+export { MQTTdStrategy, type MQTTdStatus } from './mqttd.strategy.js';
+export type { ProtocolVersion, QoS } from './protocol/packets.js';
+export type { Properties as MQTTdProperties } from './protocol/properties.js';
+export { ReasonCode } from './protocol/reason-codes.js';
+export { DirectRouter } from './routers/direct.router.js';
+export { MemoryStore } from './stores/memory.store.js';
+export type { Match, Subscription, Target } from './topics/topic-tree.js';

@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream';
 import { ReasonCode } from '../protocol/reason-codes.js';
 import { SeenTopics } from '../protocol/seen-topics.js';
-import { TopicTree } from '../topics/topic-tree.js';
+import { TopicTree, type Subscription } from '../topics/topic-tree.js';
 import type { Auth } from './auth.js';
 import { Barrier } from './barrier.js';
 import type { Peer } from './client.js';
@@ -55,7 +55,12 @@ export class Broker {
   readonly connections = new Set<Connection>();
   /** Counts `beatMs` of a running event loop: while it is blocked no time passes for keep-alive. */
   beat = 0;
-  private readonly listeners: readonly Listener[];
+  readonly listeners: readonly Listener[];
+  /**
+   * Called for each subscription of a client, after the SUBACK and before retained messages, which wait for the promise.
+   * It must not reject.
+   */
+  greet: ((connection: Connection, subscription: Subscription) => Promise<void> | undefined) | undefined;
   /** Sessions without a connection that end some day. */
   private readonly expiring = new Set<Session>();
   private stopBeat: (() => void) | undefined;
@@ -89,19 +94,24 @@ export class Broker {
         this.log.log(`listening on ${listener.name}`);
       }
     } catch (error) {
-      await this.stop();
+      await this.drain();
+      await this.close();
       throw error;
     }
   }
 
-  /** Takes no more connections and sends the clients away (0x8B), then closes router and store. */
-  async stop(): Promise<void> {
+  /** Takes no more connections and sends the clients away (0x8B); resolves when they are gone. */
+  async drain(): Promise<void> {
     this.isStopping = true;
     await Promise.all(this.listeners.map((listener) => listener.close()));
     for (const connection of this.connections) connection.disconnect(ReasonCode.ServerShuttingDown);
     await this.barrier.kept();
     await this.drained();
     this.stopBeat?.();
+  }
+
+  /** Closes router and store; nothing is published any more. */
+  async close(): Promise<void> {
     await this.router.close();
     await this.store.close();
   }

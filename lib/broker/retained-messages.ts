@@ -84,7 +84,7 @@ export class RetainedMessages {
         }
         const { done, value } = messages.next();
         if (done) return;
-        session.deliverRetained(value, subscription);
+        session.deliverFor(subscription, value);
       }
       setImmediate(sendSlice);
     };

@@ -45,12 +45,12 @@ export class Session implements Subscriber {
     else this.enqueue(message, qos, retain, matched.identifiers);
   }
 
-  /** Sends a retained message for a new subscription; it carries RETAIN (3.3.1.3). */
-  deliverRetained(message: Message, subscription: Subscription): void {
+  /** Sends a message for one subscription: retained messages, which carry RETAIN (3.3.1.3), a handler's greeting. */
+  deliverFor(subscription: Subscription, message: Message): void {
     const qos = message.qos < subscription.qos ? message.qos : subscription.qos;
     const identifiers = subscription.identifier === undefined ? undefined : [subscription.identifier];
-    if (qos === 0) this.sendAtMostOnce(message, true, identifiers);
-    else this.enqueue(message, qos, true, identifiers);
+    if (qos === 0) this.sendAtMostOnce(message, message.retain, identifiers);
+    else this.enqueue(message, qos, message.retain, identifiers);
   }
 
   /** The client is connected: what is unfinished goes out again, then what waited. */

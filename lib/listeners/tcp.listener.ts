@@ -11,7 +11,7 @@ export interface TcpListenerOptions {
   readonly host?: string | undefined;
   /** Present: the listener speaks TLS only. */
   readonly tls?: TlsOptions | undefined;
-  /** How error texts call this listener's options, such as `listeners[0].tcp`. */
+  /** How error texts call this listener, such as `listeners[0].tcp`; empty when port and host stand alone. */
   readonly optionPath?: string;
 }
 
@@ -68,14 +68,15 @@ export class TcpListener extends Listener {
   }
 
   private explain(error: NodeJS.ErrnoException): Error {
-    const { port, host, optionPath = 'tcp' } = this.options;
+    const { port, host, optionPath = '' } = this.options;
+    const prefix = optionPath === '' ? '' : `${optionPath}.`;
     const reasons: Record<string, string> = {
-      EADDRINUSE: `${optionPath}.port: ${port} is taken by another process; choose another port or stop it`,
-      EACCES: `${optionPath}.port: ${port} needs more rights; choose a port above 1023`,
-      EADDRNOTAVAIL: `${optionPath}.host: '${host}' is not an address of this machine`,
-      ENOTFOUND: `${optionPath}.host: '${host}' cannot be resolved`,
+      EADDRINUSE: `${prefix}port: ${port} is taken by another process; choose another port or stop it`,
+      EACCES: `${prefix}port: ${port} needs more rights; choose a port above 1023`,
+      EADDRNOTAVAIL: `${prefix}host: '${host}' is not an address of this machine`,
+      ENOTFOUND: `${prefix}host: '${host}' cannot be resolved`,
     };
-    const reason = reasons[error.code ?? ''] ?? `${optionPath}: cannot listen on ${this.name}: ${error.message}`;
+    const reason = reasons[error.code ?? ''] ?? `${prefix}port: cannot listen on ${this.name}: ${error.message}`;
     return Object.assign(new Error(reason, { cause: error }), { code: error.code });
   }
 }

@@ -66,10 +66,12 @@ export function covers(declared: string, requested: string): boolean {
   return outer.length === inner.length;
 }
 
-/** Where a named level stands: `sensors/:id/temperature` has `{ name: 'id', level: 1 }`. */
+/** Where a named level stands: `sensors/:id/temperature` has `id` at level 1. */
 export interface NamedLevel {
   readonly name: string;
   readonly level: number;
+  /** It stands for this level and all behind it (`:name#`). */
+  readonly isRest: boolean;
 }
 
 /**
@@ -81,8 +83,9 @@ export function parsePattern(pattern: string): { filter: string; names: NamedLev
   const levels = pattern.split('/').map((text, level) => {
     const named = /^:([^:+#]+)(#?)$/.exec(text);
     if (!named) return text;
-    names.push({ name: named[1], level });
-    return named[2] === '#' ? '#' : '+';
+    const isRest = named[2] === '#';
+    names.push({ name: named[1], level, isRest });
+    return isRest ? '#' : '+';
   });
   return { filter: levels.join('/'), names };
 }

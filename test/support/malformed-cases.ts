@@ -28,7 +28,10 @@ const invalidTopic = ReasonCode.TopicNameInvalid;
 const rows = (attack: string | undefined, ...list: Row[]): MalformedCase[] =>
   list.map(([name, version, notation, reasonCode, rule]) => ({
     ...(attack !== undefined && { attack }),
-    ...{ name, version, notation, reasonCode },
+    name,
+    version,
+    notation,
+    reasonCode,
     ...(rule !== undefined && { rule: `MQTT-${rule}` }),
   }));
 
@@ -134,8 +137,15 @@ const connects = rows(
 );
 
 const identified = [
-  ...["32 05 0001't' 0000", '40 02 0000', '50 02 0000', '62 02 0000', '70 02 0000'],
-  ...["82 06 0000 0001'f' 00", '90 03 0000 00', "a2 05 0000 0001'f'", 'b0 02 0000'],
+  "32 05 0001't' 0000",
+  '40 02 0000',
+  '50 02 0000',
+  '62 02 0000',
+  '70 02 0000',
+  "82 06 0000 0001'f' 00",
+  '90 03 0000 00',
+  "a2 05 0000 0001'f'",
+  'b0 02 0000',
 ];
 
 const others = rows(

@@ -172,8 +172,8 @@ const publishes = [
 ];
 
 const acknowledgements = ([4, 5, 6, 7] as const).flatMap((type) => {
-  const name = ['PUBACK', 'PUBREC', 'PUBREL', 'PUBCOMP'][type - 4]!;
-  const first = ['40', '50', '62', '70'][type - 4]!;
+  const name = ['PUBACK', 'PUBREC', 'PUBREL', 'PUBCOMP'][type - 4];
+  const first = ['40', '50', '62', '70'][type - 4];
   const [code, reasonCode] = type < 6 ? ['10', 0x10] : ['92', 0x92];
   return [
     ...row(every, name, `${first} 02 0007`, { type, packetId: 7, reasonCode: 0 }),

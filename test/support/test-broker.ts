@@ -84,7 +84,8 @@ export async function startBroker(
     },
     async stop() {
       for (const stream of streams) stream.destroy();
-      await broker.stop();
+      await broker.drain();
+      await broker.close();
     },
   };
 }

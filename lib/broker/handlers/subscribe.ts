@@ -42,6 +42,7 @@ function subscribe(
 ): void {
   const { broker } = connection;
   const session = connection.session!;
+  const granted: Subscription[] = [];
   const retained: Subscription[] = [];
   const reasonCodes = requests.map((subscription, index) => {
     if (!verdicts[index]) return refusal(connection, ReasonCode.NotAuthorized);
@@ -50,13 +51,19 @@ function subscribe(
       return refusal(connection, ReasonCode.QuotaExceeded);
     }
     const isNew = broker.subscriptions.add(session, filter, subscription);
+    granted.push(subscription);
     // [MQTT-3.3.1-9] [MQTT-3.3.1-10] [MQTT-3.3.1-11]; a shared subscription gets none (MQTT 5, 4.8.2)
     const { retainHandling, share } = subscription;
     if (share === undefined && (retainHandling === 0 || (retainHandling === 1 && isNew))) retained.push(subscription);
     return subscription.qos;
   });
   connection.reply({ type: PacketType.SUBACK, packetId: packet.packetId, reasonCodes });
-  for (const subscription of retained) broker.retained.deliver(session, subscription);
+  const sendRetained = (): void => {
+    for (const subscription of retained) broker.retained.deliver(session, subscription);
+  };
+  const greeted = granted.flatMap((subscription) => broker.greet?.(connection, subscription) ?? []);
+  if (greeted.length === 0) sendRetained();
+  else void Promise.all(greeted).then(sendRetained);
 }
 
 /** 3.1.1 knows one failing code; 3.1 knows none, and its clients read 0x80 as the failure it is. */

@@ -43,7 +43,7 @@ describe('PacketDecoder and chunks', () => {
   });
 
   it.each([2, 3, 5, 7, 64])('[A3] gives the same stream in chunks of %i bytes', (size) => {
-    const { version, bytes, packets } = streams[2]!;
+    const { version, bytes, packets } = streams[2];
     const chunks = Array.from({ length: Math.ceil(bytes.length / size) }, (_, index) =>
       bytes.subarray(index * size, (index + 1) * size),
     );
@@ -78,7 +78,7 @@ describe('PacketDecoder and chunks', () => {
   it('[A2] refuses a long remaining length at its fifth byte, without waiting for more', () => {
     const decoder = decoderFor(4);
     const [first, ...rest] = bytewise(hex('30 80 80 80'));
-    for (const chunk of [first!, ...rest]) {
+    for (const chunk of [first, ...rest]) {
       decoder.push(chunk);
       expect(decoder.next()).toBeUndefined();
     }
@@ -102,7 +102,7 @@ describe('PacketDecoder and chunks', () => {
 
     it('is 0 after the last packet', () => {
       const decoder = decoderFor(5);
-      for (const chunk of bytewise(streams[2]!.bytes)) {
+      for (const chunk of bytewise(streams[2].bytes)) {
         decoder.push(chunk);
         drain(decoder);
       }

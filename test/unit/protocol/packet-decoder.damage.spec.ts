@@ -20,11 +20,11 @@ function outcome(version: ProtocolVersion, bytes: Buffer): readonly Packet[] | M
   }
 }
 
-const headerSize = (bytes: Buffer) => (bytes[1]! < 0x80 ? 2 : 3);
+const headerSize = (bytes: Buffer) => (bytes[1] < 0x80 ? 2 : 3);
 
 /** Cuts the body after `length` bytes, below 128, and announces just those. */
 const shortened = (bytes: Buffer, length: number) =>
-  Buffer.concat([Buffer.from([bytes[0]!, length]), bytes.subarray(headerSize(bytes)).subarray(0, length)]);
+  Buffer.concat([Buffer.from([bytes[0], length]), bytes.subarray(headerSize(bytes)).subarray(0, length)]);
 
 describe('PacketDecoder and damaged packets', () => {
   describe('[A5] a length that points beyond the packet', () => {

@@ -1,0 +1,47 @@
+/**
+ * A mistake of the application's: an option, a decorator, an argument. Thrown at start-up where possible.
+ *
+ * The text names the option, its value and the remedy; `code` stays the same between versions.
+ */
+export class MQTTdUsageError extends Error {
+  override readonly name = 'MQTTdUsageError';
+
+  constructor(
+    readonly code: MQTTdUsageErrorCode,
+    message: string,
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+  }
+}
+
+export type MQTTdUsageErrorCode =
+  /** An option that does not exist, or a value that it cannot have. */
+  | 'INVALID_OPTION'
+  /** Everybody could connect from the network. */
+  | 'OPEN_TO_THE_NETWORK'
+  /** A listener cannot have its address. */
+  | 'LISTEN_FAILED'
+  /** Key, certificate or authority cannot be read or used. */
+  | 'INVALID_CERTIFICATE'
+  /** A topic filter in a decorator is not well-formed. */
+  | 'INVALID_FILTER'
+  /** A topic name given to the publisher, or returned by a handler, is not well-formed or not allowed there. */
+  | 'INVALID_TOPIC'
+  /** Two pattern decorators on one method: Nest would forget the first. */
+  | 'TWO_PATTERNS'
+  /** This version of Nest gives no access to its container. */
+  | 'UNSUPPORTED_NEST';
+
+/** A message of the application's was refused: nothing of it was stored or delivered. */
+export class MQTTdPublishError extends Error {
+  override readonly name = 'MQTTdPublishError';
+
+  /** @param reasonCode what an MQTT 5 client would have been told */
+  constructor(
+    readonly reasonCode: number,
+    message: string,
+  ) {
+    super(message);
+  }
+}

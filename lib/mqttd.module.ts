@@ -1,0 +1,159 @@
+import {
+  ConfigurableModuleBuilder,
+  Inject,
+  Logger,
+  Module,
+  type DynamicModule,
+  type OnApplicationBootstrap,
+  type OnApplicationShutdown,
+  type OnModuleDestroy,
+  type Type,
+} from '@nestjs/common';
+import { ApplicationConfig, GraphInspector, ModuleRef, ModulesContainer, type NestContainer } from '@nestjs/core';
+import { NestMicroservice } from '@nestjs/microservices';
+import { Auth } from './broker/auth.js';
+import { Broker, type Log } from './broker/broker.js';
+import { Router } from './broker/router.js';
+import { Store } from './broker/store.js';
+import { MQTTdUsageError } from './mqttd.errors.js';
+import { checkOptions, isLoopbackOnly, makeAuth, makeListeners, type MQTTdOptions } from './mqttd.options.js';
+import { MQTTdPublisher } from './mqttd.publisher.js';
+import { MQTTdStrategy } from './mqttd.strategy.js';
+import { DirectRouter } from './routers/direct.router.js';
+import { MemoryStore } from './stores/memory.store.js';
+
+/** DI token of the options. */
+export const MQTTD_OPTIONS = Symbol.for('nestjs-mqttd:options');
+
+const { ConfigurableModuleClass } = new ConfigurableModuleBuilder<MQTTdOptions>({
+  optionsInjectionToken: MQTTD_OPTIONS,
+})
+  .setClassMethodName('forRoot')
+  .setFactoryMethodName('createMQTTdOptions')
+  .setExtras({ isGlobal: true }, (definition, { isGlobal }) => ({ ...definition, global: isGlobal }))
+  .build();
+
+/** A class is made by Nest, with its dependencies; an instance is taken as it is. */
+const madeByNest = <T>(given: T | Type<T>, moduleRef: ModuleRef): T | Promise<T> =>
+  typeof given === 'function' ? moduleRef.create(given as Type<T>) : given;
+
+/**
+ * Hosts an MQTT broker in the application.
+ *
+ * `MQTTdModule.forRoot()` listens on port 1883 of this machine as soon as the application is initialized: with
+ * `app.listen()`, `app.init()` or `createApplicationContext()`. Global unless `isGlobal: false`.
+ */
+@Module({
+  providers: [
+    {
+      provide: Auth,
+      inject: [MQTTD_OPTIONS, ModuleRef],
+      useFactory: (options: MQTTdOptions, moduleRef: ModuleRef) => {
+        checkOptions(options);
+        return madeByNest(makeAuth(options), moduleRef);
+      },
+    },
+    {
+      provide: Router,
+      inject: [MQTTD_OPTIONS, ModuleRef],
+      useFactory: ({ router = DirectRouter }: MQTTdOptions, moduleRef: ModuleRef) => madeByNest(router, moduleRef),
+    },
+    {
+      provide: Store,
+      inject: [MQTTD_OPTIONS, ModuleRef],
+      useFactory: ({ store = MemoryStore }: MQTTdOptions, moduleRef: ModuleRef) => madeByNest(store, moduleRef),
+    },
+    {
+      provide: Broker,
+      inject: [MQTTD_OPTIONS, Auth, Router, Store],
+      useFactory: (options: MQTTdOptions, auth: Auth, router: Router, store: Store) => {
+        const log = nestLog();
+        if (isLoopbackOnly(options)) {
+          log.log('no auth and no allowAnonymous: listening to this machine only');
+        }
+        return new Broker({ listeners: makeListeners(options), auth, router, store, log, limits: options.limits });
+      },
+    },
+    MQTTdStrategy,
+    MQTTdPublisher,
+  ],
+  exports: [Broker, MQTTdPublisher, MQTTdStrategy],
+})
+export class MQTTdModule
+  extends ConfigurableModuleClass
+  implements OnApplicationBootstrap, OnModuleDestroy, OnApplicationShutdown
+{
+  constructor(
+    private readonly strategy: MQTTdStrategy,
+    private readonly broker: Broker,
+    private readonly modules: ModulesContainer,
+    private readonly moduleRef: ModuleRef,
+    @Inject(MQTTD_OPTIONS) private readonly options: MQTTdOptions,
+  ) {
+    super();
+  }
+
+  /** Without options: one listener on port 1883, reachable from this machine. */
+  static override forRoot(options: MQTTdOptions & { isGlobal?: boolean } = {}): DynamicModule {
+    return super.forRoot(options);
+  }
+
+  /** Starts the broker, unless the application has attached the strategy itself. */
+  async onApplicationBootstrap(): Promise<void> {
+    if (this.isAttached()) return;
+    const container = this.container();
+    // Exactly what `connectMicroservice` does: every guard, pipe, interceptor, filter and request scope works.
+    const { inheritAppConfig = true } = this.options;
+    const config = inheritAppConfig ? container.applicationConfig : undefined;
+    const microservice = new NestMicroservice(
+      container,
+      { strategy: this.strategy },
+      new GraphInspector(container),
+      config ?? new ApplicationConfig(),
+    );
+    microservice.registerListeners();
+    microservice.setIsInitialized(true);
+    microservice.setIsInitHookCalled(true);
+    await microservice.listen();
+  }
+
+  /** The application's own providers still live: handlers finish, clients are sent away. */
+  async onModuleDestroy(): Promise<void> {
+    await this.strategy.close();
+  }
+
+  async onApplicationShutdown(): Promise<void> {
+    await this.broker.close();
+  }
+
+  private isAttached(): boolean {
+    let isAttached = false;
+    // Replays what was registered so far, synchronously.
+    this.modules
+      .getRpcTargetRegistry()
+      .subscribe((target) => (isAttached ||= target === this.strategy))
+      .unsubscribe();
+    return isAttached;
+  }
+
+  private container(): NestContainer {
+    const { container } = this.moduleRef as unknown as { container?: NestContainer };
+    if (container) return container;
+    throw new MQTTdUsageError(
+      'UNSUPPORTED_NEST',
+      'this version of Nest gives modules no container, so the broker cannot start itself; ' +
+        'call app.connectMicroservice({ strategy: app.get(MQTTdStrategy) }) and app.startAllMicroservices()',
+    );
+  }
+}
+
+/** The broker's log lines through Nest's Logger, in the context `MQTTd`. */
+function nestLog(): Log {
+  const logger = new Logger('MQTTd');
+  return {
+    log: (line) => logger.log(line),
+    warn: (line) => logger.warn(line),
+    error: (line, error) => logger.error(error instanceof Error ? `${line}: ${error.message}` : line),
+    debug: (line) => logger.debug(line),
+  };
+}

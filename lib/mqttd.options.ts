@@ -1,0 +1,221 @@
+import { readFileSync } from 'node:fs';
+import { createSecureContext, type TlsOptions } from 'node:tls';
+import type { Type } from '@nestjs/common';
+import { AllowAllAuth } from './auth/allow-all.auth.js';
+import { CredentialsAuth, type UserEntry } from './auth/credentials.auth.js';
+import { Auth } from './broker/auth.js';
+import { defaultLimits, type Limits } from './broker/limits.js';
+import { Listener } from './broker/listener.js';
+import type { Router } from './broker/router.js';
+import type { Store } from './broker/store.js';
+import { TcpListener } from './listeners/tcp.listener.js';
+import { MQTTdUsageError } from './mqttd.errors.js';
+
+/** Key, certificates and authorities as PEM text, or as the path of a PEM file; all else as in `node:tls`. */
+export interface MQTTdTlsOptions extends Omit<TlsOptions, 'key' | 'cert' | 'ca'> {
+  readonly key?: string | Buffer | undefined;
+  readonly cert?: string | Buffer | undefined;
+  /** Authorities that sign client certificates; with it, `requestCert: true` asks clients for one. */
+  readonly ca?: string | Buffer | readonly (string | Buffer)[] | undefined;
+}
+
+/** One address to listen on. */
+export interface MQTTdAddress {
+  /** Default 1883, with TLS 8883; 0 takes a free port. */
+  readonly port?: number | undefined;
+  /** Default every address when there is `auth` or `allowAnonymous`, else 127.0.0.1. */
+  readonly host?: string | undefined;
+}
+
+/** One listener: `{ tcp: { port } }`, `{ tls: { port, key, cert } }`, or a Listener of your own. */
+export type MQTTdListenerOptions =
+  { readonly tcp: MQTTdAddress } | { readonly tls: MQTTdAddress & MQTTdTlsOptions } | Listener;
+
+export interface MQTTdOptions extends MQTTdAddress {
+  /** The short form for one listener that speaks TLS only; with `port` and `host` beside it. */
+  readonly tls?: MQTTdTlsOptions | undefined;
+  /** Several listeners; not together with `port`, `host` and `tls`. */
+  readonly listeners?: readonly MQTTdListenerOptions[] | undefined;
+  /** Who may connect, publish and subscribe: users with their passwords, or an Auth of your own (class or instance). */
+  readonly auth?: { readonly users: Readonly<Record<string, UserEntry>> } | Auth | Type<Auth> | undefined;
+  /** Lets everybody connect, from everywhere. Default false: without `auth` only this machine can. */
+  readonly allowAnonymous?: boolean | undefined;
+  /** Takes messages to subscribers (class or instance). Default DirectRouter: in memory. */
+  readonly router?: Router | Type<Router> | undefined;
+  /** What survives a restart (class or instance). Default MemoryStore: nothing. */
+  readonly store?: Store | Type<Store> | undefined;
+  /** Bounds; each has a default. */
+  readonly limits?: Partial<Limits> | undefined;
+  /** Whether global guards, pipes, interceptors and filters of the application apply to handlers. Default true. */
+  readonly inheritAppConfig?: boolean | undefined;
+}
+
+const knownOptions: Readonly<Record<keyof MQTTdOptions, true>> = {
+  port: true,
+  host: true,
+  tls: true,
+  listeners: true,
+  auth: true,
+  allowAnonymous: true,
+  router: true,
+  store: true,
+  limits: true,
+  inheritAppConfig: true,
+};
+
+/**
+ * Looks at everything that can be wrong before anything is started.
+ * @throws MQTTdUsageError
+ */
+export function checkOptions(options: MQTTdOptions): void {
+  for (const name of Object.keys(options)) {
+    if (!(name in knownOptions)) {
+      throw invalid(`${name}: there is no such option; the options are ${Object.keys(knownOptions).join(', ')}`);
+    }
+  }
+  for (const [name, value] of Object.entries(options.limits ?? {})) checkLimit(name, value);
+  if (options.listeners && (options.port !== undefined || options.host !== undefined || options.tls)) {
+    throw invalid('listeners: cannot stand beside port, host or tls; put those into an entry of listeners');
+  }
+  if (options.listeners?.length === 0) throw invalid('listeners: is empty; leave it out to listen on port 1883');
+  if (options.auth && options.allowAnonymous) {
+    throw invalid('allowAnonymous: true would make auth meaningless; leave one of them out');
+  }
+}
+
+function checkLimit(name: string, value: unknown): void {
+  if (!(name in defaultLimits)) {
+    throw invalid(`limits.${name}: there is no such limit; the limits are ${Object.keys(defaultLimits).join(', ')}`);
+  }
+  if (value === undefined) return;
+  if (name === 'onQueueFull') {
+    if (value === 'dropOldest' || value === 'dropNewest') return;
+    throw invalid(`limits.onQueueFull: ${shown(value)}; use 'dropOldest' or 'dropNewest'`);
+  }
+  const [least, most] = limitRanges[name] ?? [0, Number.MAX_SAFE_INTEGER];
+  if (typeof value !== 'number' || !Number.isInteger(value) || value < least || value > most) {
+    throw invalid(`limits.${name}: ${shown(value)}; use a whole number from ${least} to ${most}`);
+  }
+}
+
+/** What fits into the packets that carry it. */
+const limitRanges: Readonly<Record<string, readonly [least: number, most: number]>> = {
+  connectTimeoutMs: [1, 0x7fff_ffff],
+  maximumConnectSize: [64, 0x1000_0004],
+  maximumPacketSize: [64, 0x1000_0004],
+  receiveMaximum: [1, 65_535],
+  maximumInFlight: [1, 65_535],
+  topicAliasMaximum: [0, 65_535],
+  maximumSessionExpiry: [0, 0xffff_ffff],
+  maximumKeepAlive: [0, 65_535],
+};
+
+/**
+ * The listeners that the options ask for, safe by default: who lets everybody in listens to this machine only.
+ * @throws MQTTdUsageError
+ */
+export function makeListeners(options: MQTTdOptions): Listener[] {
+  if (!options.listeners) return [makeListener(options, options.tls, '', options)];
+  return options.listeners.map((entry, index) => {
+    if (entry instanceof Listener) return entry;
+    const path = `listeners[${index}]`;
+    if ('tls' in entry) return makeListener(entry.tls, entry.tls, `${path}.tls`, options);
+    if ('tcp' in entry) return makeListener(entry.tcp, undefined, `${path}.tcp`, options);
+    throw invalid(`${path}: ${shown(entry)}; use { tcp: { port } }, { tls: { port, key, cert } } or a Listener`);
+  });
+}
+
+/** Whether nobody is asked for a name, so that only this machine may connect. */
+export const isLoopbackOnly = ({ auth, allowAnonymous, listeners }: MQTTdOptions): boolean =>
+  !auth && !allowAnonymous && !listeners?.every((entry) => entry instanceof Listener);
+
+function makeListener(
+  address: MQTTdAddress,
+  tls: MQTTdTlsOptions | undefined,
+  path: string,
+  options: MQTTdOptions,
+): Listener {
+  const prefix = path === '' ? '' : `${path}.`;
+  const port = address.port ?? (tls ? 8883 : 1883);
+  if (!Number.isInteger(port) || port < 0 || port > 65_535) {
+    throw invalid(`${prefix}port: ${shown(port)}; use a whole number from 0 to 65535`);
+  }
+  const host = safeHost(address.host, `${prefix}host`, options);
+  return new TcpListener({ port, host, optionPath: path, tls: tls && readTls(tls, path === '' ? 'tls' : path) });
+}
+
+function safeHost(host: string | undefined, path: string, options: MQTTdOptions): string | undefined {
+  if (options.auth || options.allowAnonymous) return host;
+  if (host === undefined) return '127.0.0.1';
+  if (/^(localhost|127\.\d+\.\d+\.\d+|::1)$/.test(host)) return host;
+  throw new MQTTdUsageError(
+    'OPEN_TO_THE_NETWORK',
+    `${path}: '${host}' would let everybody on the network in; set auth, or allowAnonymous: true if that is meant, ` +
+      'or leave host out to listen on 127.0.0.1',
+  );
+}
+
+function readTls(tls: MQTTdTlsOptions, path: string): TlsOptions {
+  const { key, cert, ca, ...rest } = tls;
+  if (!tls.pfx && !tls.SNICallback && (key === undefined || cert === undefined)) {
+    throw new MQTTdUsageError(
+      'INVALID_CERTIFICATE',
+      `${path}.${key === undefined ? 'key' : 'cert'}: is missing; give a PEM text or the path of a PEM file`,
+    );
+  }
+  const authorities = ca === undefined || typeof ca === 'string' || Buffer.isBuffer(ca) ? ca : [...ca];
+  const read: TlsOptions = {
+    ...rest,
+    key: readPem(key, `${path}.key`),
+    cert: readPem(cert, `${path}.cert`),
+    ca: Array.isArray(authorities)
+      ? authorities.map((one, index) => readPem(one, `${path}.ca[${index}]`)!)
+      : readPem(authorities, `${path}.ca`),
+  };
+  try {
+    createSecureContext(read);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new MQTTdUsageError(
+      'INVALID_CERTIFICATE',
+      `${path}: key, cert or ca cannot be used (${reason}); check that they are PEM and that the key belongs to the cert`,
+      { cause: error },
+    );
+  }
+  return read;
+}
+
+function readPem(value: string | Buffer | undefined, path: string): string | Buffer | undefined {
+  if (value === undefined || typeof value !== 'string' || value.includes('-----BEGIN')) return value;
+  try {
+    return readFileSync(value);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new MQTTdUsageError(
+      'INVALID_CERTIFICATE',
+      `${path}: cannot read '${value}' (${code}); give the path of a readable PEM file, or its text`,
+      { cause: error },
+    );
+  }
+}
+
+/**
+ * The Auth that the options ask for; a class is made by Nest.
+ * @throws MQTTdUsageError
+ */
+export function makeAuth({ auth }: MQTTdOptions): Auth | Type<Auth> {
+  if (auth === undefined) return new AllowAllAuth();
+  if (auth instanceof Auth || typeof auth === 'function') return auth;
+  if (typeof auth.users !== 'object' || auth.users === null || Object.keys(auth.users).length === 0) {
+    throw invalid("auth.users: is empty; name at least one user, as in { users: { alice: 'scrypt$...' } }");
+  }
+  try {
+    return new CredentialsAuth(auth.users);
+  } catch (error) {
+    throw invalid(error instanceof Error ? error.message : String(error));
+  }
+}
+
+const invalid = (message: string) => new MQTTdUsageError('INVALID_OPTION', message);
+
+const shown = (value: unknown): string => JSON.stringify(value) ?? String(value);

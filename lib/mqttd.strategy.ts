@@ -1,0 +1,215 @@
+import { Injectable, Logger } from '@nestjs/common';
+import { MetadataScanner, ModulesContainer } from '@nestjs/core';
+import { Server, type CustomTransportStrategy, type MessageHandler, type WritePacket } from '@nestjs/microservices';
+import { Broker } from './broker/broker.js';
+import type { Connection } from './broker/connection.js';
+import { Message } from './broker/message.js';
+import { MQTTdContext } from './mqttd.context.js';
+import { MQTTD_TRANSPORT, isHandlerPattern, patternMetadata, type HandlerKind } from './mqttd.decorators.js';
+import { MQTTdUsageError } from './mqttd.errors.js';
+import { greetings } from './mqttd.greetings.js';
+import { HandlerSubscriber, reasonOf, valuesOf, type Handler, type HandlerHost } from './mqttd.handler.js';
+import { encodePayload, payloadKindOf, type PayloadKind } from './mqttd.payload.js';
+import type { Properties } from './protocol/properties.js';
+import { covers, parsePattern } from './topics/topic-names.js';
+import type { Subscription } from './topics/topic-tree.js';
+
+/** Strings that `status` emits. */
+export type MQTTdStatus = 'listening' | 'draining' | 'closed';
+
+/**
+ * Hosts the broker as a Nest transport: starts and stops it, and turns handlers into Subscribers.
+ *
+ * The module starts it by itself. To do that yourself: `app.connectMicroservice({ strategy: app.get(MQTTdStrategy) })`.
+ */
+@Injectable()
+export class MQTTdStrategy extends Server<Record<string, never>, MQTTdStatus> implements CustomTransportStrategy {
+  override readonly transportId = MQTTD_TRANSPORT;
+  protected override readonly logger = new Logger('MQTTd');
+  private readonly greeters: Handler[] = [];
+  /** Methods that Nest has not bound yet, by pattern, in the order in which it will. */
+  private declared: Map<string, DeclaredMethod[]> | undefined;
+  private readonly running = new Set<Promise<void>>();
+  private isDraining = false;
+  private drained: Promise<void> | undefined;
+
+  constructor(
+    private readonly broker: Broker,
+    private readonly modules: ModulesContainer,
+  ) {
+    super();
+    broker.greet = (connection, subscription) => this.greet(connection, subscription);
+  }
+
+  /** Called by Nest for each pattern of each handler; ours are entered into the topic tree. */
+  override addHandler(pattern: unknown, callback: MessageHandler, isEventHandler = false, extras: Extras = {}): void {
+    callback.isEventHandler = isEventHandler;
+    callback.extras = extras;
+    const method = this.takeDeclared(this.normalizePattern(pattern as string));
+    if (typeof pattern !== 'string' || !isHandlerPattern(pattern)) {
+      this.logger.debug(`${method.label} is not called: its pattern is not a topic filter`);
+      return;
+    }
+    this.messageHandlers.set(`${pattern} ${method.label}`, callback);
+    const kind = extras.mqttd ?? (isEventHandler ? 'publish' : 'request');
+    const { filter, names } = parsePattern(pattern);
+    const handler: Handler = { ...method, kind, callback, filter, names };
+    if (kind === 'subscribe') {
+      this.greeters.push(handler);
+      return;
+    }
+    const everything = { filter, qos: 2, noLocal: false, retainAsPublished: true, retainHandling: 2 } as const;
+    this.broker.topics.subscribe(new HandlerSubscriber(handler, this.host), everything);
+  }
+
+  /** Called by Nest: opens store, router and listeners; an address that cannot be had is an error for the caller. */
+  listen(callback: (error?: unknown) => void): void {
+    this.broker.start().then(
+      () => {
+        this._status$.next('listening');
+        callback();
+      },
+      (error: unknown) => callback(toUsageError(error)),
+    );
+  }
+
+  /** Takes no more connections and calls, waits for running handlers, sends the clients away. May be called twice. */
+  close(): Promise<void> {
+    return (this.drained ??= this.drain());
+  }
+
+  /** Nest's seam for events of the underlying server: there are none, see the broker itself. */
+  on(): void {}
+
+  /** The running broker. */
+  unwrap<T = Broker>(): T {
+    return this.broker as T;
+  }
+
+  private async drain(): Promise<void> {
+    this.isDraining = true;
+    this._status$.next('draining');
+    await Promise.all(this.running);
+    await this.broker.drain();
+    this._status$.next('closed');
+  }
+
+  private readonly host: HandlerHost = {
+    run: (context, call) => {
+      if (this.isDraining) return;
+      const done: Promise<void> = this.runInHooks(context, call).finally(() => this.running.delete(done));
+      this.running.add(done);
+    },
+    reply: (request, values) => {
+      this.send(this.transformToObservable(values), (packet: WritePacket) => this.respond(request, packet));
+    },
+    warn: (line) => this.logger.warn(line),
+  };
+
+  /** Whatever Nest's start hook makes of the call, it is waited for to its end. */
+  private async runInHooks(context: MQTTdContext, call: () => Promise<void>): Promise<void> {
+    await new Promise<void>((resolve) => {
+      this.onProcessingStartHook(this.transportId, context, () => call().finally(resolve));
+    });
+    this.onProcessingEndHook?.(this.transportId, context);
+  }
+
+  /** A reply goes to the requester alone, so that it never lends its authority to whoever names a Response Topic. */
+  private respond(request: Message, { response, err }: WritePacket): void {
+    if (err !== undefined) this.logger.warn(`request failed topic=${JSON.stringify(request.topic)}: ${reasonOf(err)}`);
+    const { responseTopic, correlationData } = request.properties ?? {};
+    if (responseTopic === undefined || (err === undefined && response === undefined)) return;
+    const properties: Properties = {
+      ...(correlationData && { correlationData }),
+      ...(err !== undefined && { userProperties: [['status', 'error']] }),
+    };
+    const payload = encodePayload(err === undefined ? response : { message: reasonOf(err) });
+    const fields = { topic: responseTopic, payload, qos: request.qos, retain: false, properties };
+    const reply = Message.of(fields, this.broker.clock.now());
+    if (!request.publisher) {
+      this.broker.publish(reply);
+      return;
+    }
+    const session = this.broker.sessions.get(request.publisher.clientId);
+    const target = this.broker.topics.match(responseTopic).targets.find(({ subscriber }) => subscriber === session);
+    if (target) session!.deliver(reply, target);
+  }
+
+  /** Calls every `@OnSubscribe` method whose pattern covers the requested filter and sends what they return. */
+  private greet(connection: Connection, subscription: Subscription): Promise<void> | undefined {
+    const matching = this.greeters.filter(({ filter }) => covers(filter, subscription.filter));
+    if (matching.length === 0 || this.isDraining) return undefined;
+    return Promise.all(matching.map((handler) => this.callGreeter(handler, connection, subscription))).then(() => {});
+  }
+
+  private async callGreeter(handler: Handler, connection: Connection, subscription: Subscription): Promise<void> {
+    const { session, client } = connection;
+    const context = new MQTTdContext(undefined, subscription.filter, client, handler.names);
+    await new Promise<void>((resolve) => {
+      this.host.run(context, async () => {
+        try {
+          const values = await valuesOf(handler.callback(undefined, context));
+          if (session?.connection !== connection) return;
+          for (const fields of greetings(values, subscription.filter)) {
+            session.deliverFor(subscription, Message.of(fields, this.broker.clock.now()));
+          }
+        } catch (error) {
+          const filter = JSON.stringify(subscription.filter);
+          this.logger.warn(`${handler.label} failed filter=${filter}: ${reasonOf(error)}`);
+        } finally {
+          resolve();
+        }
+      });
+    });
+  }
+
+  private takeDeclared(pattern: string): DeclaredMethod {
+    this.declared ??= this.findDeclared();
+    return this.declared.get(pattern)?.shift() ?? { payloadKind: 'json', label: 'a handler' };
+  }
+
+  /**
+   * Nest hands over a callback without saying which method is behind it, but in a fixed order: modules, controllers,
+   * methods. Walking the same way tells class and method, and so the declared type of the payload.
+   */
+  private findDeclared(): Map<string, DeclaredMethod[]> {
+    const declared = new Map<string, DeclaredMethod[]>();
+    const scanner = new MetadataScanner();
+    for (const { controllers } of this.modules.values()) {
+      for (const { metatype } of controllers.values()) {
+        if (typeof metatype !== 'function') continue;
+        const prototype = metatype.prototype as Record<string, object>;
+        for (const name of scanner.getAllMethodNames(prototype)) {
+          const patterns = Reflect.getMetadata(patternMetadata, prototype[name]) as unknown[] | undefined;
+          const transport = Reflect.getMetadata(transportMetadata, prototype[name]) as unknown;
+          if (!patterns || (transport !== undefined && transport !== MQTTD_TRANSPORT)) continue;
+          const controller = metatype as new () => unknown;
+          const method = { payloadKind: payloadKindOf(controller, name), label: `${metatype.name}.${name}` };
+          for (const pattern of patterns) {
+            const route = this.normalizePattern(pattern as string);
+            declared.set(route, [...(declared.get(route) ?? []), method]);
+          }
+        }
+      }
+    }
+    return declared;
+  }
+}
+
+/** As Nest stores it; no public name reads it. */
+const transportMetadata = 'microservices:transport';
+
+interface DeclaredMethod {
+  readonly payloadKind: PayloadKind;
+  readonly label: string;
+}
+
+interface Extras extends Record<string, unknown> {
+  readonly mqttd?: HandlerKind;
+}
+
+function toUsageError(error: unknown): unknown {
+  const code = (error as NodeJS.ErrnoException | undefined)?.code;
+  if (!(error instanceof Error) || error instanceof MQTTdUsageError || code === undefined) return error;
+  return new MQTTdUsageError('LISTEN_FAILED', error.message, { cause: error });
+}
