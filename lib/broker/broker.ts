@@ -4,6 +4,7 @@ import { SeenTopics } from '../protocol/seen-topics.js';
 import { TopicTree, type Subscription } from '../topics/topic-tree.js';
 import type { Auth } from './auth.js';
 import { Barrier } from './barrier.js';
+import { defaultCapabilities, type Capabilities } from './capabilities.js';
 import type { Peer } from './client.js';
 import { systemClock, type Clock } from './clock.js';
 import { Connection, beatMs } from './connection.js';
@@ -14,6 +15,7 @@ import type { Message } from './message.js';
 import { RetainedMessages } from './retained-messages.js';
 import type { Router, Subscriber } from './router.js';
 import { Session } from './session.js';
+import type { ShareStrategy, ShareStrategyName } from './share-strategy.js';
 import type { Store } from './store.js';
 import { Subscriptions } from './subscriptions.js';
 import { Wills } from './wills.js';
@@ -33,6 +35,9 @@ export interface BrokerOptions {
   readonly store: Store;
   readonly log: Log;
   readonly limits?: Partial<Limits> | undefined;
+  readonly capabilities?: Partial<Capabilities> | undefined;
+  /** Who of a Shared Subscription gets a message. Default `roundRobin`. */
+  readonly shareStrategy?: ShareStrategyName | ShareStrategy | undefined;
   readonly clock?: Clock | undefined;
 }
 
@@ -43,6 +48,7 @@ export class Broker {
   readonly store: Store;
   readonly log: Log;
   readonly limits: Limits;
+  readonly capabilities: Capabilities;
   readonly clock: Clock;
   readonly counters = new Counters();
   readonly seenTopics = new SeenTopics();
@@ -66,15 +72,16 @@ export class Broker {
   private stopBeat: (() => void) | undefined;
   private isStopping = false;
 
-  constructor({ listeners, auth, router, store, log, limits, clock = systemClock }: BrokerOptions) {
+  constructor({ listeners, auth, router, store, log, clock = systemClock, ...options }: BrokerOptions) {
     this.listeners = listeners;
     this.auth = auth;
     this.router = router;
     this.store = store;
     this.log = log;
-    this.limits = { ...defaultLimits, ...limits };
+    this.limits = { ...defaultLimits, ...options.limits };
+    this.capabilities = { ...defaultCapabilities, ...options.capabilities };
     this.clock = clock;
-    this.subscriptions = new Subscriptions(this.topics, store);
+    this.subscriptions = new Subscriptions(this.topics, store, options.shareStrategy ?? 'roundRobin');
     this.retained = new RetainedMessages(store, this.limits, clock);
     this.wills = new Wills(clock, (will) => this.publishWill(will));
     this.barrier = new Barrier([store, router], (error) => log.error('acknowledgements withheld', error));
@@ -178,6 +185,7 @@ export class Broker {
       return;
     }
     this.wills.release(session);
+    this.subscriptions.suspend(session);
     if (session.expiryInterval !== 0xffff_ffff) {
       session.expiresAt = this.clock.now() + session.expiryInterval * 1000;
       this.expiring.add(session);
@@ -205,6 +213,7 @@ export class Broker {
   private endSession(session: Session): void {
     this.sessions.delete(session.clientId);
     this.expiring.delete(session);
+    session.end();
     this.subscriptions.removeAll(session);
     this.store.deleteSession(session.clientId);
     this.wills.fire(session);

@@ -7,9 +7,12 @@ import type { Properties } from '../protocol/properties.js';
 import { ReasonCode, connackReturnCode, legalReasonCodes } from '../protocol/reason-codes.js';
 import type { Broker } from './broker.js';
 import type { Client, Peer } from './client.js';
+import type { Authentication } from './handlers/auth.js';
 import { handlePacket } from './handlers/index.js';
+import type { Frame, Message } from './message.js';
 import { Outbox } from './outbox.js';
 import type { Session } from './session.js';
+import type { TopicAliases } from './topic-aliases.js';
 
 /**
  * One byte stream of a client: bytes to packets and back.
@@ -27,12 +30,16 @@ export class Connection {
   receiveMaximum: number;
   /** Bytes of the largest packet that this client takes. */
   maximumPacketSize = Infinity;
-  /** Reason String and User Property on any packet (MQTT 5, 3.1.2.11.7). */
+  /** Whether Reason String and User Property may stand on every packet (MQTT 5, 3.1.2.11.7). */
   wantsProblemInformation = true;
   /** Seconds; 0 is off. */
   keepAlive = 0;
   /** Topic aliases that the client has set, by number. */
-  readonly topicAliases: (string | undefined)[] = [];
+  readonly receivedAliases: (string | undefined)[] = [];
+  /** Topic aliases that we use towards the client, where it allows any. */
+  sentAliases: TopicAliases | undefined;
+  /** Enhanced authentication that is under way, and the method that the CONNECT named. */
+  authentication: Authentication | undefined;
   /** QoS 1 and 2 messages of this client that wait for their last acknowledgement from us. */
   unacknowledged = 0;
   /** `broker.beat` when the client was heard last. */
@@ -95,17 +102,26 @@ export class Connection {
 
   /** Queues a packet behind this tick's commit. */
   reply(packet: Packet): void {
-    const bytes = encodePacket(packet, this.protocolVersion);
+    const allowed = this.wantsProblemInformation || isFree(packet) ? packet : withoutProblemInformation(packet);
+    const bytes = encodePacket(allowed, this.protocolVersion);
     if (bytes.length <= this.maximumPacketSize) {
       this.broker.barrier.hold(this, bytes);
       return;
     }
     // [MQTT-3.2.2-19] and its likes: Reason String and User Property are left out when the packet becomes too large
-    const { reasonString: _, userProperties: __, ...rest } = ('properties' in packet && packet.properties) || {};
-    const properties = Object.keys(rest).length === 0 ? undefined : rest;
-    const smaller = encodePacket({ ...packet, properties } as Packet, this.protocolVersion);
+    const smaller = encodePacket(withoutProblemInformation(packet), this.protocolVersion);
     // [MQTT-3.1.2-24]
     if (smaller.length <= this.maximumPacketSize) this.broker.barrier.hold(this, smaller);
+  }
+
+  /** The bytes of a PUBLISH for this client; undefined when they are more than it takes. */
+  frame(message: Message, isIdentified: boolean, identifiers: readonly number[] | undefined): Frame | undefined {
+    const frame =
+      this.protocolVersion === 5 && (identifiers || this.sentAliases || message.expiresAt !== Infinity)
+        ? this.ownFrame(message, isIdentified, identifiers)
+        : message.frame(this.protocolVersion, isIdentified);
+    // [MQTT-3.1.2-24] [MQTT-3.1.2-25]
+    return frame.end - frame.start > this.maximumPacketSize ? undefined : frame;
   }
 
   /** Queues an acknowledgement without reason and properties behind this tick's commit. */
@@ -128,7 +144,11 @@ export class Connection {
     if (this.client === undefined) this.refuse(reasonCode, reason);
     else if (this.protocolVersion === 5) {
       const legal = legalReasonCodes[PacketType.DISCONNECT].has(reasonCode) ? reasonCode : ReasonCode.UnspecifiedError;
-      this.reply({ type: PacketType.DISCONNECT, reasonCode: legal, properties: reasonString(reason) });
+      this.reply({
+        type: PacketType.DISCONNECT,
+        reasonCode: legal,
+        properties: { ...reasonString(reason), ...this.serverReference(legal) },
+      });
     }
     this.close();
   }
@@ -183,6 +203,20 @@ export class Connection {
   /** Client id, or the address as long as there is none: for the log. */
   describe(): string {
     return JSON.stringify(this.client?.clientId ?? this.peer.remoteAddress ?? this.peer.listener);
+  }
+
+  private ownFrame(message: Message, isIdentified: boolean, identifiers: readonly number[] | undefined): Frame {
+    const now = this.broker.clock.now();
+    // [MQTT-3.3.4-3] [MQTT-3.3.4-4]
+    const own: Properties = identifiers ? { subscriptionIdentifiers: identifiers } : {};
+    const { topic } = message;
+    const known = this.sentAliases?.known(topic);
+    if (known !== undefined) return message.ownFrame(isIdentified, '', { ...own, topicAlias: known }, now);
+    // Only what is sent for sure may set an alias: the bytes for it are left free.
+    const plain = message.ownFrame(isIdentified, topic, own, now);
+    if (plain.end - plain.start + aliasBytes > this.maximumPacketSize) return plain;
+    const alias = this.sentAliases?.assign(topic);
+    return alias === undefined ? plain : message.ownFrame(isIdentified, topic, { ...own, topicAlias: alias }, now);
   }
 
   private onData(chunk: Buffer): void {
@@ -253,13 +287,20 @@ export class Connection {
     if (this.protocolVersion === 5) {
       // [MQTT-3.2.2-8]
       const legal = legalReasonCodes[PacketType.CONNACK].has(reasonCode) ? reasonCode : ReasonCode.UnspecifiedError;
-      const properties = reasonString(reason);
+      const properties = { ...reasonString(reason), ...this.serverReference(legal) };
       this.reply({ type: PacketType.CONNACK, sessionPresent: false, reasonCode: legal, properties });
       return;
     }
     const returnCode = connackReturnCode(reasonCode);
     if (returnCode === undefined) return;
     this.reply({ type: PacketType.CONNACK, sessionPresent: false, reasonCode: returnCode });
+  }
+
+  /** Where to go instead, for a client that is sent away to another server. */
+  private serverReference(reasonCode: number): Properties | undefined {
+    const { serverReference } = this.broker.capabilities;
+    const isElsewhere = reasonCode === ReasonCode.UseAnotherServer || reasonCode === ReasonCode.ServerMoved;
+    return isElsewhere && serverReference !== undefined ? { serverReference } : undefined;
   }
 
   /** [MQTT-3.1.2-2] the answer in the shape that a client of that level is likely to read. */
@@ -274,6 +315,19 @@ export class Connection {
 export const beatMs = 500;
 /** How long a peer may take to close after us. */
 const lingerBeats = 4;
+
+/** Topic Alias, and the Property Length that may grow by it. */
+const aliasBytes = 4;
+
+/** Packets that may explain themselves to every client ([MQTT-3.1.2-29]). */
+const isFree = ({ type }: Packet): boolean =>
+  type === PacketType.CONNACK || type === PacketType.DISCONNECT || type === PacketType.PUBLISH;
+
+function withoutProblemInformation(packet: Packet): Packet {
+  if (!('properties' in packet) || packet.properties === undefined) return packet;
+  const { reasonString: _, userProperties: __, ...rest } = packet.properties;
+  return { ...packet, properties: Object.keys(rest).length === 0 ? undefined : rest };
+}
 
 const reasonString = (reason: string | undefined): Properties | undefined =>
   reason === undefined ? undefined : { reasonString: reason };

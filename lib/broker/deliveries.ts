@@ -42,9 +42,9 @@ export class Deliveries {
   }
 
   /** @returns the sequence number */
-  enqueue(message: Message, qos: 1 | 2, retain: boolean, identifiers: readonly number[] | undefined): number {
+  enqueue({ message, qos, retain, identifiers, share }: DeliveryContent): number {
     const sequence = this.nextSequence++;
-    this.waiting.push({ message, qos, retain, identifiers, sequence, state: DeliveryState.Waiting });
+    this.waiting.push({ message, qos, retain, identifiers, share, sequence, state: DeliveryState.Waiting });
     this.bytes += message.size;
     return sequence;
   }
@@ -54,6 +54,28 @@ export class Deliveries {
     const delivery = this.waiting.shift();
     if (delivery) this.bytes -= delivery.message.size;
     return delivery;
+  }
+
+  /** Takes away what waits on behalf of `share`. */
+  takeWaiting(share: object): Delivery[] {
+    const taken: Delivery[] = [];
+    for (let count = this.waiting.length; count > 0; count--) {
+      const delivery = this.waiting.shift()!;
+      if (delivery.share === share) taken.push(delivery);
+      else this.waiting.push(delivery);
+    }
+    for (const { message } of taken) this.bytes -= message.size;
+    return taken;
+  }
+
+  /** What was sent on behalf of `share` at QoS 1 and is not acknowledged. */
+  sentAtLeastOnce(share: object): Delivery[] {
+    const sent: Delivery[] = [];
+    for (let index = 0; index < this.inFlight.length; index++) {
+      const delivery = this.inFlight.at(index)!;
+      if (delivery.share === share && delivery.qos === 1 && delivery.state === DeliveryState.Sent) sent.push(delivery);
+    }
+    return sent;
   }
 
   /** The next to send: first, in their order, what an earlier connection left unfinished, then what waits. */
@@ -126,11 +148,17 @@ export const DeliveryState = {
 } as const;
 
 /** One message for one client at QoS 1 or 2. */
-export interface Delivery {
+export interface DeliveryContent {
   readonly message: Message;
   readonly qos: 1 | 2;
   readonly retain: boolean;
+  /** Subscription Identifiers of the matching subscriptions. */
   readonly identifiers: readonly number[] | undefined;
+  /** The Shared Subscription on whose behalf the client gets it. */
+  readonly share: object | undefined;
+}
+
+export interface Delivery extends DeliveryContent {
   readonly sequence: number;
   state: (typeof DeliveryState)[keyof typeof DeliveryState];
 }

@@ -12,6 +12,8 @@ export interface Limits {
   readonly maximumInFlight: number;
   /** Topic aliases that an MQTT 5 client may set. Default 64. */
   readonly topicAliasMaximum: number;
+  /** Topic aliases used towards an MQTT 5 client that allows as many. Default 64. */
+  readonly sentTopicAliases: number;
   /** Messages waiting for one session, in flight not counted. Default 10,000. */
   readonly maximumQueuedMessages: number;
   /** Bytes of the messages waiting for one session. Default 16,777,216. */
@@ -39,6 +41,7 @@ export const defaultLimits: Limits = {
   receiveMaximum: 1024,
   maximumInFlight: 1024,
   topicAliasMaximum: 64,
+  sentTopicAliases: 64,
   maximumQueuedMessages: 10_000,
   maximumQueuedBytes: 16_777_216,
   onQueueFull: 'dropNewest',

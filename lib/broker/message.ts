@@ -130,15 +130,15 @@ export class Message {
 
   /**
    * An MQTT 5 frame for one subscriber.
-   * @param identifiers Subscription Identifiers of the matching subscriptions
+   * @param topic empty where an alias stands for it
+   * @param own Subscription Identifiers and Topic Alias
    */
-  ownFrame(isIdentified: boolean, identifiers: readonly number[] | undefined, now: number): Frame {
-    const own: { -readonly [K in keyof Properties]: Properties[K] } = { ...this.properties };
-    // [MQTT-3.3.4-3] [MQTT-3.3.4-4]
-    if (identifiers !== undefined) own.subscriptionIdentifiers = identifiers;
+  ownFrame(isIdentified: boolean, topic: string, own: Properties, now: number): Frame {
+    const { expiresAt } = this;
     // [MQTT-3.3.2-6] the received value minus the time spent here
-    if (this.expiresAt !== Infinity) own.messageExpiryInterval = Math.max(0, Math.ceil((this.expiresAt - now) / 1000));
-    return this.encode(5, isIdentified, own);
+    const expiry =
+      expiresAt === Infinity ? undefined : { messageExpiryInterval: Math.max(0, Math.ceil((expiresAt - now) / 1000)) };
+    return this.encode(5, isIdentified, { ...this.properties, ...expiry, ...own }, topic);
   }
 
   /** What came in is what goes out: the received bytes are the frame of their own version and kind. */
@@ -151,9 +151,9 @@ export class Message {
     else this.plain = frame;
   }
 
-  private encode(version: 4 | 5, isIdentified: boolean, properties: Properties | undefined): Frame {
+  private encode(version: 4 | 5, isIdentified: boolean, properties: Properties | undefined, topic = this.topic): Frame {
     const qos = isIdentified ? 1 : 0;
-    const { topic, payload } = this;
+    const { payload } = this;
     const packet: PublishPacket = {
       type: PacketType.PUBLISH,
       dup: false,

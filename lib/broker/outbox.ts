@@ -1,5 +1,6 @@
 import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { PacketType } from '../protocol/packets.js';
 import type { Barrier } from './barrier.js';
 import type { Frame } from './message.js';
 
@@ -42,16 +43,16 @@ export class Outbox {
   }
 
   /**
-   * Stages a whole packet as it is. The first one is the CONNACK: it goes before everything that was staged for
-   * the session meanwhile ([MQTT-3.2.0-1]).
+   * Stages a whole packet as it is. Nothing is written before the CONNACK but AUTH packets, and what was staged for the
+   * session meanwhile follows it ([MQTT-3.2.0-1]).
    */
   packet(bytes: Buffer): void {
     if (this.isOpen) {
       this.stage(bytes, 0, bytes.length, 0, 0);
       return;
     }
-    this.isOpen = true;
     if (!this.stream.destroyed) this.stream.write(bytes);
+    this.isOpen = bytes[0] >> 4 !== PacketType.AUTH;
     if (this.count > 0) this.barrier.enlist(this);
   }
 

@@ -3,15 +3,17 @@ import { PacketType } from '../protocol/packets.js';
 import type { Subscription, Target } from '../topics/topic-tree.js';
 import type { Broker } from './broker.js';
 import type { Connection } from './connection.js';
-import { Deliveries, DeliveryState, packetIdOf, type Delivery } from './deliveries.js';
+import { Deliveries, DeliveryState, packetIdOf, type Delivery, type DeliveryContent } from './deliveries.js';
 import type { Message } from './message.js';
 import type { Subscriber } from './router.js';
+import type { SharedSubscription } from './shared-subscription.js';
+import type { ShareMember } from './share-strategy.js';
 
 /**
  * A client's state, which may outlive its connection (MQTT 5, 4.1): subscriptions, messages on their way in both
  * directions, the will. It is the Subscriber that the client's filters stand for in the topic tree.
  */
-export class Session implements Subscriber {
+export class Session implements Subscriber, ShareMember {
   connection: Connection | undefined;
   /** Seconds that the session outlives its connection; 0xFFFFFFFF is for ever. */
   expiryInterval = 0;
@@ -23,14 +25,27 @@ export class Session implements Subscriber {
   /** Packet identifiers of QoS 2 messages received and not yet released. */
   readonly received = new Set<number>();
   private isPumping = false;
+  private isEnded = false;
 
   constructor(
     readonly broker: Broker,
     readonly clientId: string,
   ) {}
 
+  get isOnline(): boolean {
+    return this.connection !== undefined;
+  }
+
+  get inFlight(): number {
+    return this.deliveries.sending;
+  }
+
+  get queued(): number {
+    return this.deliveries.queued;
+  }
+
   /** Hop 6 of a message: the QoS is the lower of both, and at QoS 1 and 2 the message is in the session's care. */
-  deliver(message: Message, target: Target<Subscriber>): void {
+  deliver(message: Message, target: Target<Subscriber>, share?: SharedSubscription): void {
     let matched: Target<Subscriber> | undefined = target;
     if (target.own !== target && message.publisher?.clientId === this.clientId) {
       // [MQTT-3.8.3-3]
@@ -41,33 +56,50 @@ export class Session implements Subscriber {
     const qos = message.qos < matched.qos ? message.qos : matched.qos;
     // [MQTT-3.3.1-12] [MQTT-3.3.1-13]
     const retain = message.retain && matched.retainAsPublished;
-    if (qos === 0) this.sendAtMostOnce(message, retain, matched.identifiers);
-    else this.enqueue(message, qos, retain, matched.identifiers);
+    const { identifiers } = matched;
+    if (qos === 0) this.sendAtMostOnce(message, retain, identifiers);
+    else this.enqueue({ message, qos, retain, identifiers, share });
   }
 
   /** Sends a message for one subscription: retained messages, which carry RETAIN (3.3.1.3), a handler's greeting. */
   deliverFor(subscription: Subscription, message: Message): void {
     const qos = message.qos < subscription.qos ? message.qos : subscription.qos;
     const identifiers = subscription.identifier === undefined ? undefined : [subscription.identifier];
-    if (qos === 0) this.sendAtMostOnce(message, message.retain, identifiers);
-    else this.enqueue(message, qos, message.retain, identifiers);
+    const { retain } = message;
+    if (qos === 0) this.sendAtMostOnce(message, retain, identifiers);
+    else this.enqueue({ message, qos, retain, identifiers, share: undefined });
   }
 
-  /** The client is connected: what is unfinished goes out again, then what waited. */
+  /** The client is connected: `pump` sends what is unfinished again, then what waited. */
   attach(connection: Connection): void {
     this.connection = connection;
     this.expiresAt = Infinity;
     this.deliveries.rewind();
   }
 
-  /** The CONNACK is on its way: everything unfinished follows it. */
-  resume(): void {
-    this.pump();
-  }
-
+  /** The connection is gone. */
   detach(): void {
     this.connection = undefined;
     this.deliveries.rewind();
+  }
+
+  /** The session is over: nothing is delivered to it any more. */
+  end(): void {
+    this.isEnded = true;
+  }
+
+  /**
+   * Gives what it has not finished on behalf of a group back to the group: what was not sent yet, and at the session's
+   * end what was sent at QoS 1. [MQTT-4.8.2-4] [MQTT-4.8.2-5] QoS 2 that was sent goes to no one else.
+   */
+  handBack(share: SharedSubscription): void {
+    const unfinished = this.isEnded ? this.deliveries.sentAtLeastOnce(share) : [];
+    for (const delivery of unfinished) this.settle(delivery);
+    unfinished.push(...this.deliveries.takeWaiting(share));
+    for (const { message, sequence } of unfinished) {
+      this.broker.store.acknowledge(this, sequence);
+      share.deliver(message);
+    }
   }
 
   /** Sends what waits, as far as Receive Maximum and the outbox allow. */
@@ -97,41 +129,37 @@ export class Session implements Subscriber {
     delivery.state = DeliveryState.Released;
   }
 
-  private enqueue(message: Message, qos: 1 | 2, retain: boolean, identifiers: readonly number[] | undefined): void {
+  private enqueue(content: DeliveryContent): void {
     const { deliveries, broker } = this;
-    const { limits, counters } = broker;
-    const isFull =
-      deliveries.queued >= limits.maximumQueuedMessages ||
-      (deliveries.queued > 0 && deliveries.queuedBytes + message.size > limits.maximumQueuedBytes);
-    if (isFull) {
-      counters.messagesDropped++;
-      if (limits.onQueueFull === 'dropNewest') return;
+    const { message } = content;
+    if (this.isFull(message)) {
+      broker.counters.messagesDropped++;
+      if (broker.limits.onQueueFull === 'dropNewest') return;
       const dropped = deliveries.dropOldest();
       if (dropped) broker.store.acknowledge(this, dropped.sequence);
     }
-    const sequence = deliveries.enqueue(message.keep(), qos, retain, identifiers);
+    message.keep();
+    const sequence = deliveries.enqueue(content);
     broker.store.enqueue(this, sequence, message);
     if (this.connection) this.pump();
   }
 
+  /** One message always fits, however large: else it could never be delivered. */
+  private isFull({ size }: Message): boolean {
+    const { queued, queuedBytes } = this.deliveries;
+    const { maximumQueuedMessages, maximumQueuedBytes } = this.broker.limits;
+    return queued > 0 && (queued >= maximumQueuedMessages || queuedBytes + size > maximumQueuedBytes);
+  }
+
   private sendAtMostOnce(message: Message, retain: boolean, identifiers: readonly number[] | undefined): void {
-    const { connection } = this;
-    if (connection === undefined || connection.outbox.isFull) {
-      this.broker.counters.messagesDropped++;
+    const { connection, broker } = this;
+    const frame = connection?.outbox.isFull === false ? connection.frame(message, false, identifiers) : undefined;
+    if (frame === undefined) {
+      broker.counters.messagesDropped++;
       return;
     }
-    const version = connection.protocolVersion;
-    const frame =
-      version === 5 && (identifiers !== undefined || message.expiresAt !== Infinity)
-        ? message.ownFrame(false, identifiers, this.broker.clock.now())
-        : message.frame(version, false);
-    // [MQTT-3.1.2-24] [MQTT-3.1.2-25]
-    if (frame.end - frame.start > connection.maximumPacketSize) {
-      this.broker.counters.messagesDropped++;
-      return;
-    }
-    this.broker.counters.messagesSent++;
-    connection.outbox.publish(frame, retain ? 0x31 : 0x30);
+    broker.counters.messagesSent++;
+    connection!.outbox.publish(frame, retain ? 0x31 : 0x30);
   }
 
   private send(connection: Connection, delivery: Delivery, now: number): void {
@@ -143,29 +171,16 @@ export class Session implements Subscriber {
     }
     const isResent = delivery.state === DeliveryState.Sent;
     // [MQTT-3.3.2-5] [MQTT-4.3.3-7] a message that was sent once does not expire
-    if (!isResent && message.isExpired(now)) {
-      this.drop(delivery);
-      return;
-    }
-    const version = connection.protocolVersion;
-    const frame =
-      version === 5 && (identifiers !== undefined || message.expiresAt !== Infinity)
-        ? message.ownFrame(true, identifiers, now)
-        : message.frame(version, true);
-    // [MQTT-3.1.2-24] [MQTT-3.1.2-25]
-    if (frame.end - frame.start > connection.maximumPacketSize) {
-      this.drop(delivery);
+    const frame = !isResent && message.isExpired(now) ? undefined : connection.frame(message, true, identifiers);
+    if (frame === undefined) {
+      this.broker.counters.messagesDropped++;
+      this.settle(delivery);
       return;
     }
     delivery.state = DeliveryState.Sent;
     this.broker.counters.messagesSent++;
     // [MQTT-3.3.1-1] [MQTT-3.3.1-3]
     connection.outbox.publishIdentified(frame, publishFirstByte(isResent, qos, retain), packetIdOf(delivery));
-  }
-
-  private drop(delivery: Delivery): void {
-    this.broker.counters.messagesDropped++;
-    this.settle(delivery);
   }
 
   private settle(delivery: Delivery): void {

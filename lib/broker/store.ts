@@ -16,7 +16,8 @@ export abstract class Store {
   abstract saveSession(session: Session): void;
   /** A session ended: nothing of it is kept. */
   abstract deleteSession(clientId: string): void;
-  abstract saveSubscription(session: Session, subscription: Subscription): void;
+  /** @param filter as the client wrote it, `$share/group/` included */
+  abstract saveSubscription(session: Session, filter: string, subscription: Subscription): void;
   abstract deleteSubscription(session: Session, filter: string): void;
   /** A QoS 1 or 2 message waits for the session's client, or is in flight to it. */
   abstract enqueue(session: Session, sequence: number, message: Message): void;

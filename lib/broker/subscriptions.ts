@@ -1,17 +1,20 @@
-import type { Subscription, Target, TopicTree } from '../topics/topic-tree.js';
 import { parseShare } from '../topics/topic-names.js';
-import type { Message } from './message.js';
+import type { Subscription, TopicTree } from '../topics/topic-tree.js';
 import type { Subscriber } from './router.js';
 import type { Session } from './session.js';
+import { makeShareStrategy, type ShareStrategy, type ShareStrategyName } from './share-strategy.js';
+import { SharedSubscription } from './shared-subscription.js';
 import type { Store } from './store.js';
 
-/** What sessions have subscribed to: the topic tree, the groups of Shared Subscriptions, and the store told of both. */
+/** What sessions have subscribed to: enters it into the topic tree and the groups that share, and tells the store. */
 export class Subscriptions {
+  /** By `$share/group/filter`. */
   private readonly shares = new Map<string, SharedSubscription>();
 
   constructor(
     private readonly tree: TopicTree<Subscriber>,
     private readonly store: Store,
+    private readonly strategy: ShareStrategyName | ShareStrategy,
   ) {}
 
   /**
@@ -22,9 +25,9 @@ export class Subscriptions {
     // [MQTT-3.8.4-3] the same filter replaces
     const isNew = !session.subscriptions.has(filter);
     session.subscriptions.set(filter, subscription);
-    this.store.saveSubscription(session, subscription);
+    this.store.saveSubscription(session, filter, subscription);
     if (subscription.share === undefined) this.tree.subscribe(session, subscription);
-    else this.join(session, filter, subscription);
+    else this.share(filter, subscription).join(session, subscription);
     return isNew;
   }
 
@@ -39,68 +42,36 @@ export class Subscriptions {
     return true;
   }
 
+  /** The session ends: what it has not finished for a group goes to the others. */
   removeAll(session: Session): void {
     for (const filter of session.subscriptions.keys()) this.remove(session, filter);
   }
 
-  private join(session: Session, filter: string, subscription: Subscription): void {
-    let share = this.shares.get(filter);
-    if (!share) {
-      share = new SharedSubscription();
-      this.shares.set(filter, share);
-      // Members differ in QoS: the group takes what comes, each member has its own.
-      const forGroup = { filter: subscription.filter, qos: 2, noLocal: false, retainHandling: 2 } as const;
-      this.tree.subscribe(share, { ...forGroup, retainAsPublished: true });
+  /** The client is away but its session stays: what was not sent yet goes to members of its groups that are online. */
+  suspend(session: Session): void {
+    for (const [filter, { share }] of session.subscriptions) {
+      const group = share === undefined ? undefined : this.shares.get(filter);
+      if (group?.isOnline) session.handBack(group);
     }
-    share.join(session, subscription);
+  }
+
+  private share(filter: string, subscription: Subscription): SharedSubscription {
+    const existing = this.shares.get(filter);
+    if (existing) return existing;
+    const share = new SharedSubscription(makeShareStrategy(this.strategy));
+    this.shares.set(filter, share);
+    // Members differ in their options: the group takes what comes, each member has its own.
+    const everything = { qos: 2, noLocal: false, retainAsPublished: true, retainHandling: 2 } as const;
+    this.tree.subscribe(share, { ...everything, filter: subscription.filter });
+    return share;
   }
 
   private leave(session: Session, filter: string): void {
-    const share = this.shares.get(filter);
-    if (!share?.leave(session)) return;
-    this.shares.delete(filter);
-    this.tree.unsubscribe(share, parseShare(filter)!.filter);
-  }
-}
-
-/** The members of one `$share/group/filter`, of whom each message goes to one (MQTT 5, 4.8.2): in turn, who is online. */
-class SharedSubscription implements Subscriber {
-  private readonly members: Target<Session>[] = [];
-  private turn = 0;
-
-  join(session: Session, { qos, retainAsPublished, identifier }: Subscription): void {
-    const identifiers = identifier === undefined ? undefined : [identifier];
-    const target: { -readonly [K in keyof Target<Session>]: Target<Session>[K] } = {
-      subscriber: session,
-      qos,
-      retainAsPublished,
-      identifiers,
-      own: undefined,
-    };
-    target.own = target;
-    const index = this.members.findIndex((member) => member.subscriber === session);
-    if (index === -1) this.members.push(target);
-    else this.members[index] = target;
-  }
-
-  /** @returns whether nobody is left */
-  leave(session: Session): boolean {
-    const index = this.members.findIndex((member) => member.subscriber === session);
-    if (index !== -1) this.members.splice(index, 1);
-    return this.members.length === 0;
-  }
-
-  deliver(message: Message): void {
-    const { members } = this;
-    for (let tried = 0; tried < members.length; tried++) {
-      const member = members[this.turn++ % members.length];
-      if (member.subscriber.connection) {
-        member.subscriber.deliver(message, member);
-        return;
-      }
+    const share = this.shares.get(filter)!;
+    if (share.leave(session)) {
+      this.shares.delete(filter);
+      this.tree.unsubscribe(share, parseShare(filter)!.filter);
     }
-    // Nobody is online: the next in turn keeps it in its session.
-    const member = members[this.turn++ % members.length];
-    member.subscriber.deliver(message, member);
+    session.handBack(share);
   }
 }

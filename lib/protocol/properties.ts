@@ -134,6 +134,15 @@ export function readProperties(reader: ByteReader, packet: number): Properties |
   return properties;
 }
 
+function checkResponseTopic(properties: Properties): Properties {
+  const { responseTopic } = properties;
+  // [MQTT-3.3.2-14]
+  if (responseTopic !== undefined && (responseTopic.includes('+') || responseTopic.includes('#'))) {
+    throw new MqttError(ReasonCode.ProtocolError, 'a response topic holds a wildcard', 'MQTT-3.3.2-14');
+  }
+  return properties;
+}
+
 function readProperty(reader: ByteReader, packet: number, properties: Record<string, unknown>): void {
   const id = reader.variableByteInteger();
   const property = rowById[id];

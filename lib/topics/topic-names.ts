@@ -60,7 +60,8 @@ export function covers(declared: string, requested: string): boolean {
     if (level === '#') return true;
     if (index >= inner.length) return false;
     const asked = inner[index];
-    if (asked === '#') return false;
+    // `+/#` is `#`: every topic has a first level.
+    if (asked === '#') return index === 0 && declared === '+/#';
     if (level !== '+' && level !== asked) return false;
   }
   return outer.length === inner.length;

@@ -73,6 +73,8 @@ export class TopicTree<S extends object> {
   match(topic: string): Match<S> {
     const match = this.young.get(topic);
     if (match !== undefined && this.isCurrent(match)) return match;
+    // Remembered by count, long topics would add up: 32,768 of 64 KiB are 2 GiB.
+    if (topic.length > longestCached) return this.find(topic);
     return this.remember(topic, this.rescue(topic) ?? this.find(topic));
   }
 
@@ -211,7 +213,7 @@ class Level<S extends object> {
     if (level === undefined) {
       removed = find(this.here, subscriber);
       if (removed) this.here = remove(this.here, subscriber);
-    } else if (level === '#') {
+    } else if (level === '#' && depth === levels.length - 1) {
       removed = find(this.below, subscriber);
       if (removed) this.below = remove(this.below, subscriber);
     } else if (level === '+') {
@@ -231,6 +233,8 @@ class Level<S extends object> {
 }
 
 const epochBuckets = 1024;
+/** Characters of a topic whose match is remembered. */
+const longestCached = 256;
 
 /** The epoch bucket of the first level of a topic or filter. */
 function bucketOf(topic: string): number {

@@ -1,34 +1,44 @@
+import { isUtf8 } from 'node:buffer';
 import { randomUUID } from 'node:crypto';
 import { MqttError } from '../../protocol/mqtt-error.js';
 import { PacketType, type ConnectPacket } from '../../protocol/packets.js';
 import type { Properties } from '../../protocol/properties.js';
 import { ReasonCode } from '../../protocol/reason-codes.js';
-import type { Verdict } from '../auth.js';
+import type { AuthStep, Login, Verdict } from '../auth.js';
 import type { Client } from '../client.js';
 import type { Connection } from '../connection.js';
 import type { Session } from '../session.js';
+import { TopicAliases } from '../topic-aliases.js';
+import { beginAuthentication } from './auth.js';
 
-/** CONNECT: who is it, may it, which session is it to have. */
+/** CONNECT: is it well-formed, who is it, and then `welcome`. */
 export function handleConnect(connection: Connection, packet: ConnectPacket): void {
-  if (connection.client) {
+  if (connection.client || connection.authentication) {
     throw new MqttError(ReasonCode.ProtocolError, 'a second CONNECT came', 'MQTT-3.1.0-2');
   }
+  applyProperties(connection, packet);
   checkClientId(packet);
+  checkWill(connection, packet);
   const { broker, peer } = connection;
   const { clientId, username, password } = packet;
-  const verdict = broker.auth.authenticate({ ...peer, clientId, username, password });
+  const login: Login = { ...peer, clientId, username, password: password && Buffer.from(password) };
+  if (packet.properties?.authenticationMethod !== undefined) {
+    beginAuthentication(connection, packet, login, (step) => welcome(connection, packet, step));
+    return;
+  }
+  const verdict = broker.auth.authenticate(login);
   if (!(verdict instanceof Promise)) {
-    welcome(connection, packet, verdict);
+    decide(connection, packet, verdict);
     return;
   }
   connection.park(
     verdict.then((decided) => {
-      if (connection.isOpen) welcome(connection, packet, decided);
+      if (connection.isOpen) decide(connection, packet, decided);
     }),
   );
 }
 
-/** [v3: MQTT-3.1.3-8] an empty id needs a clean session; 3.1 wants 1 to 23 characters (3.1, 3.1). */
+/** [v3: MQTT-3.1.3-8] an empty id needs a clean session; 3.1 wants 1 to 23 characters (3.1, CONNECT). */
 function checkClientId({ clientId, protocolVersion, cleanStart }: ConnectPacket): void {
   const isValid =
     protocolVersion === 5 ||
@@ -39,37 +49,70 @@ function checkClientId({ clientId, protocolVersion, cleanStart }: ConnectPacket)
   }
 }
 
-function welcome(connection: Connection, packet: ConnectPacket, verdict: Verdict): void {
-  const { broker, peer } = connection;
-  const reasonCode = verdict === true ? ReasonCode.Success : verdict || ReasonCode.BadUserNameOrPassword;
-  if (verdict !== 0 && reasonCode !== ReasonCode.Success) {
-    // [MQTT-3.1.4-2]
-    throw new MqttError(reasonCode, 'the login was refused', 'MQTT-3.1.4-2');
+function checkWill({ broker }: Connection, { will }: ConnectPacket): void {
+  if (!will) return;
+  const { maximumQoS, retainAvailable, checkPayloadFormat } = broker.capabilities;
+  if (will.qos > maximumQoS) {
+    throw new MqttError(ReasonCode.QoSNotSupported, 'the QoS of the will is not supported', 'MQTT-3.2.2-12');
   }
-  const { protocolVersion, cleanStart, username } = packet;
-  // [MQTT-3.1.3-6] [MQTT-3.2.2-16]
-  const clientId = packet.clientId || randomUUID();
-  const keepAlive = grantedKeepAlive(packet.keepAlive, broker.limits.maximumKeepAlive);
-  const connectedAt = new Date(broker.clock.now());
-  const client: Client = { ...peer, clientId, username, protocolVersion, cleanStart, keepAlive, connectedAt };
-  const expiryInterval = Math.min(requestedExpiry(packet), broker.limits.maximumSessionExpiry);
-  const { session, isPresent } = broker.claim(clientId, cleanStart);
-  session.expiryInterval = expiryInterval;
+  if (will.retain && !retainAvailable) {
+    throw new MqttError(ReasonCode.RetainNotSupported, 'retained wills are not supported', 'MQTT-3.2.2-13');
+  }
+  if (checkPayloadFormat && will.properties?.payloadFormatIndicator === 1 && !isUtf8(will.payload)) {
+    throw new MqttError(ReasonCode.PayloadFormatInvalid, 'the will is not UTF-8 as it claims to be');
+  }
+}
+
+function applyProperties(connection: Connection, { protocolVersion, properties }: ConnectPacket): void {
+  if (protocolVersion !== 5) return;
+  // [MQTT-3.3.4-9]; absent means 65,535
+  connection.receiveMaximum = properties?.receiveMaximum ?? 65_535;
+  connection.maximumPacketSize = properties?.maximumPacketSize ?? Infinity;
+  connection.wantsProblemInformation = properties?.requestProblemInformation ?? true;
+  // [MQTT-3.1.2-26] [MQTT-3.1.2-27]
+  const aliases = Math.min(properties?.topicAliasMaximum ?? 0, connection.broker.limits.sentTopicAliases);
+  if (aliases > 0) connection.sentAliases = new TopicAliases(aliases);
+}
+
+function decide(connection: Connection, packet: ConnectPacket, verdict: Verdict): void {
+  if (verdict === true || verdict === ReasonCode.Success) {
+    welcome(connection, packet, { type: 'success' });
+    return;
+  }
+  // [MQTT-3.1.4-2]
+  throw new MqttError(verdict || ReasonCode.BadUserNameOrPassword, 'the login was refused', 'MQTT-3.1.4-2');
+}
+
+/** The client is let in: its session is claimed, CONNACK is queued, and what waited for it follows. */
+function welcome(connection: Connection, packet: ConnectPacket, step: Extract<AuthStep, { type: 'success' }>): void {
+  const { broker, peer } = connection;
+  const { protocolVersion, cleanStart, will } = packet;
+  const client: Client = {
+    ...peer,
+    // [MQTT-3.1.3-6] [MQTT-3.2.2-16]
+    clientId: packet.clientId || randomUUID(),
+    username: step.username ?? packet.username,
+    protocolVersion,
+    cleanStart,
+    keepAlive: grantedKeepAlive(packet.keepAlive, broker.limits.maximumKeepAlive),
+    connectedAt: new Date(broker.clock.now()),
+  };
+  const { session, isPresent } = broker.claim(client.clientId, cleanStart);
+  session.expiryInterval = Math.min(requestedExpiry(packet), broker.limits.maximumSessionExpiry);
   broker.store.saveSession(session);
   connection.accept(client, session);
-  applyProperties(connection, packet.properties);
   broker.wills.discard(session);
-  if (packet.will) broker.wills.store(session, packet.will, client);
+  if (will) broker.wills.store(session, will, client);
   session.attach(connection);
   connection.reply({
     type: PacketType.CONNACK,
     // [MQTT-3.2.2-2] [MQTT-3.2.2-3]; 3.1 has no such flag
     sessionPresent: isPresent && protocolVersion > 3,
     reasonCode: ReasonCode.Success,
-    properties: protocolVersion === 5 ? connackProperties(packet, client, session) : undefined,
+    properties: protocolVersion === 5 ? connackProperties(connection, packet, step) : undefined,
   });
   broker.connected(connection);
-  session.resume();
+  session.pump();
 }
 
 const grantedKeepAlive = (requested: number, maximum: number) =>
@@ -81,25 +124,35 @@ function requestedExpiry({ protocolVersion, cleanStart, properties }: ConnectPac
   return cleanStart ? 0 : 0xffff_ffff;
 }
 
-function applyProperties(connection: Connection, properties: Properties | undefined): void {
-  if (connection.protocolVersion !== 5) return;
-  // [MQTT-3.3.4-9]; absent means 65,535
-  connection.receiveMaximum = properties?.receiveMaximum ?? 65_535;
-  connection.maximumPacketSize = properties?.maximumPacketSize ?? Infinity;
-  connection.wantsProblemInformation = properties?.requestProblemInformation ?? true;
-}
-
 /** What the client must know because it differs from what it asked for or from the standard's default. */
-function connackProperties(packet: ConnectPacket, client: Client, session: Session): Properties | undefined {
-  const { limits } = session.broker;
+function connackProperties(
+  { broker, client, session, authentication }: Connection,
+  packet: ConnectPacket,
+  { data }: Extract<AuthStep, { type: 'success' }>,
+): Properties {
+  const { limits, capabilities } = broker;
+  const { keepAlive, clientId } = client!;
+  const { expiryInterval } = session as Session;
   const asked = packet.properties?.sessionExpiryInterval ?? 0;
+  const { responseInformation } = capabilities;
   return {
-    ...(session.expiryInterval !== asked && { sessionExpiryInterval: session.expiryInterval }),
+    ...(expiryInterval !== asked && { sessionExpiryInterval: expiryInterval }),
     // [MQTT-3.1.3-7]
-    ...(packet.clientId === '' && { assignedClientIdentifier: client.clientId }),
-    ...(client.keepAlive !== packet.keepAlive && { serverKeepAlive: client.keepAlive }),
+    ...(packet.clientId === '' && { assignedClientIdentifier: clientId }),
+    ...(keepAlive !== packet.keepAlive && { serverKeepAlive: keepAlive }),
+    // [MQTT-4.12.0-5] [MQTT-4.12.0-6]
+    ...(authentication && { authenticationMethod: authentication.method }),
+    ...(data && { authenticationData: data }),
+    // [MQTT-3.1.2-28]
+    ...(packet.properties?.requestResponseInformation && responseInformation !== undefined && { responseInformation }),
     ...(limits.receiveMaximum < 65_535 && { receiveMaximum: limits.receiveMaximum }),
     ...(limits.topicAliasMaximum > 0 && { topicAliasMaximum: limits.topicAliasMaximum }),
     maximumPacketSize: limits.maximumPacketSize,
+    // [MQTT-3.2.2-9]
+    ...(capabilities.maximumQoS < 2 && { maximumQoS: capabilities.maximumQoS }),
+    ...(!capabilities.retainAvailable && { retainAvailable: false }),
+    ...(!capabilities.wildcardSubscriptionAvailable && { wildcardSubscriptionAvailable: false }),
+    ...(!capabilities.subscriptionIdentifiersAvailable && { subscriptionIdentifiersAvailable: false }),
+    ...(!capabilities.sharedSubscriptionAvailable && { sharedSubscriptionAvailable: false }),
   };
 }

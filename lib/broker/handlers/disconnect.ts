@@ -5,8 +5,12 @@ import type { Connection } from '../connection.js';
 
 /** The client leaves on purpose. */
 export function handleDisconnect(connection: Connection, { reasonCode, properties }: DisconnectPacket): void {
-  const { broker } = connection;
-  const session = connection.session!;
+  const { broker, session } = connection;
+  if (!session) {
+    // During the login there is nothing to leave.
+    connection.close();
+    return;
+  }
   const expiry = properties?.sessionExpiryInterval;
   if (expiry !== undefined) {
     // MQTT 5, 3.14.2.2.2: what ends with the connection cannot be made to outlive it

@@ -1,7 +1,9 @@
+import { isUtf8 } from 'node:buffer';
 import { MqttError } from '../../protocol/mqtt-error.js';
 import type { ReceivedPublish } from '../../protocol/packet-decoder.js';
 import { PacketType } from '../../protocol/packets.js';
 import { ReasonCode } from '../../protocol/reason-codes.js';
+import type { Capabilities } from '../capabilities.js';
 import type { Connection } from '../connection.js';
 import { Message } from '../message.js';
 
@@ -10,10 +12,19 @@ export function handlePublish(connection: Connection, packet: ReceivedPublish): 
   const { broker } = connection;
   const client = connection.client!;
   broker.counters.messagesReceived++;
+  checkCapabilities(broker.capabilities, packet);
+  // [MQTT-3.3.4-6]
+  if (packet.properties?.subscriptionIdentifiers) {
+    throw new MqttError(ReasonCode.ProtocolError, 'a client sent a subscription identifier', 'MQTT-3.3.4-6');
+  }
   const topic = resolveAlias(connection, packet);
   if (packet.qos !== 0 && !admit(connection, packet)) return;
   if (topic.startsWith('$') && isReserved(topic)) {
     refuse(connection, packet, ReasonCode.NotAuthorized);
+    return;
+  }
+  if (packet.properties && !isFormatValid(broker.capabilities, packet)) {
+    refuse(connection, packet, ReasonCode.PayloadFormatInvalid);
     return;
   }
   const verdict = broker.auth.mayPublish(client, topic);
@@ -30,6 +41,23 @@ export function handlePublish(connection: Connection, packet: ReceivedPublish): 
   }
 }
 
+/** What was said in CONNACK holds: more than it is a protocol error (3.2.2.3.4, 3.2.2.3.5). */
+function checkCapabilities({ maximumQoS, retainAvailable }: Capabilities, { qos, retain }: ReceivedPublish): void {
+  if (qos > maximumQoS) {
+    throw new MqttError(
+      ReasonCode.QoSNotSupported,
+      `QoS ${qos} is above the maximum of ${maximumQoS}`,
+      'MQTT-3.2.2-11',
+    );
+  }
+  if (retain && !retainAvailable) {
+    throw new MqttError(ReasonCode.RetainNotSupported, 'retained messages are not available', 'MQTT-3.2.2-14');
+  }
+}
+
+const isFormatValid = ({ checkPayloadFormat }: Capabilities, { properties, payload }: ReceivedPublish): boolean =>
+  !checkPayloadFormat || properties?.payloadFormatIndicator !== 1 || isUtf8(payload);
+
 /** The topic name, by its alias where the packet leaves it out. */
 function resolveAlias(connection: Connection, { topic, properties }: ReceivedPublish): string {
   const alias = properties?.topicAlias;
@@ -38,12 +66,12 @@ function resolveAlias(connection: Connection, { topic, properties }: ReceivedPub
   if (alias === 0 || alias > connection.broker.limits.topicAliasMaximum) {
     throw new MqttError(ReasonCode.TopicAliasInvalid, `topic alias ${alias} is out of range`, 'MQTT-3.3.2-9');
   }
-  const { topicAliases } = connection;
+  const { receivedAliases } = connection;
   if (topic !== '') {
-    topicAliases[alias] = topic;
+    receivedAliases[alias] = topic;
     return topic;
   }
-  const known = topicAliases[alias];
+  const known = receivedAliases[alias];
   if (known === undefined) throw new MqttError(ReasonCode.ProtocolError, `topic alias ${alias} was never set`);
   return known;
 }
@@ -97,8 +125,15 @@ function refuse(connection: Connection, { qos, packetId }: ReceivedPublish, reas
 function acknowledgeWith(connection: Connection, type: 4 | 5, packetId: number, reasonCode: number): void {
   // A PUBREC that refuses ends the exchange ([MQTT-4.3.3-9]), any other waits for PUBREL.
   if (type === PacketType.PUBACK || reasonCode >= 0x80) connection.unacknowledged--;
-  connection.reply({ type, packetId, reasonCode });
+  const reasonString = reasons[reasonCode];
+  connection.reply({ type, packetId, reasonCode, properties: reasonString ? { reasonString } : undefined });
 }
+
+const reasons: Readonly<Record<number, string>> = {
+  [ReasonCode.NotAuthorized]: 'publishing to this topic is not allowed',
+  [ReasonCode.QuotaExceeded]: 'no more messages can be retained',
+  [ReasonCode.PayloadFormatInvalid]: 'the payload is not UTF-8 as it claims to be',
+};
 
 /** Topics of the broker's own, which clients may read at most. */
 const isReserved = (topic: string): boolean => /^\$(?:SYS|CONTROL|share)(?:\/|$)/.test(topic);

@@ -1,13 +1,15 @@
 import { MqttError } from '../../protocol/mqtt-error.js';
-import { PacketType, type SubscribePacket, type SubscriptionRequest } from '../../protocol/packets.js';
+import { PacketType, type QoS, type SubscribePacket, type SubscriptionRequest } from '../../protocol/packets.js';
 import { ReasonCode } from '../../protocol/reason-codes.js';
-import { isShared, isTopicFilter, parseShare } from '../../topics/topic-names.js';
+import { hasWildcard, isShared, isTopicFilter, parseShare } from '../../topics/topic-names.js';
 import type { Subscription } from '../../topics/topic-tree.js';
+import type { Capabilities } from '../capabilities.js';
 import type { Connection } from '../connection.js';
 
 /** [MQTT-3.8.4-5] several filters are several SUBSCRIBEs with one SUBACK. */
 export function handleSubscribe(connection: Connection, packet: SubscribePacket): void {
-  const requests = packet.subscriptions.map((request) => toSubscription(request, packet));
+  const { maximumQoS } = connection.broker.capabilities;
+  const requests = packet.subscriptions.map((request) => toSubscription(request, packet, maximumQoS));
   const verdicts = requests.map(({ filter }) => connection.broker.auth.maySubscribe(connection.client!, filter));
   if (verdicts.every((verdict) => typeof verdict === 'boolean')) {
     subscribe(connection, packet, requests, verdicts);
@@ -21,7 +23,7 @@ export function handleSubscribe(connection: Connection, packet: SubscribePacket)
 }
 
 /** @throws MqttError when the filter breaks the rules of MQTT 5, 4.7 and 4.8.2 */
-function toSubscription(request: SubscriptionRequest, { properties }: SubscribePacket): Subscription {
+function toSubscription(request: SubscriptionRequest, { properties }: SubscribePacket, maximumQoS: QoS): Subscription {
   const { filter, ...options } = request;
   if (!isTopicFilter(filter)) {
     throw new MqttError(ReasonCode.TopicFilterInvalid, 'a topic filter is not well-formed', 'MQTT-4.7.1-1');
@@ -31,7 +33,9 @@ function toSubscription(request: SubscriptionRequest, { properties }: SubscribeP
     throw new MqttError(ReasonCode.ProtocolError, 'a shared subscription has No Local', 'MQTT-3.8.3-4');
   }
   const identifier = properties?.subscriptionIdentifiers?.[0];
-  return { ...options, filter: share?.filter ?? filter, share: share?.group, identifier };
+  // [MQTT-3.2.2-10] any QoS may be asked for
+  const qos = options.qos < maximumQoS ? options.qos : maximumQoS;
+  return { ...options, qos, filter: share?.filter ?? filter, share: share?.group, identifier };
 }
 
 function subscribe(
@@ -45,6 +49,8 @@ function subscribe(
   const granted: Subscription[] = [];
   const retained: Subscription[] = [];
   const reasonCodes = requests.map((subscription, index) => {
+    const unavailable = unavailableFor(subscription, broker.capabilities);
+    if (unavailable !== undefined) return refusal(connection, unavailable);
     if (!verdicts[index]) return refusal(connection, ReasonCode.NotAuthorized);
     const { filter } = packet.subscriptions[index];
     if (!session.subscriptions.has(filter) && session.subscriptions.size >= broker.limits.maximumSubscriptions) {
@@ -64,6 +70,19 @@ function subscribe(
   const greeted = granted.flatMap((subscription) => broker.greet?.(connection, subscription) ?? []);
   if (greeted.length === 0) sendRetained();
   else void Promise.all(greeted).then(sendRetained);
+}
+
+function unavailableFor({ filter, share, identifier }: Subscription, capabilities: Capabilities): number | undefined {
+  if (share !== undefined && !capabilities.sharedSubscriptionAvailable) {
+    return ReasonCode.SharedSubscriptionsNotSupported;
+  }
+  if (hasWildcard(filter) && !capabilities.wildcardSubscriptionAvailable) {
+    return ReasonCode.WildcardSubscriptionsNotSupported;
+  }
+  if (identifier !== undefined && !capabilities.subscriptionIdentifiersAvailable) {
+    return ReasonCode.SubscriptionIdentifiersNotSupported;
+  }
+  return undefined;
 }
 
 /** 3.1.1 knows one failing code; 3.1 knows none, and its clients read 0x80 as the failure it is. */
