@@ -3,6 +3,8 @@ import type { Outbox } from './outbox.js';
 
 /** What has to be kept before the tick's acknowledgements may go: a Store, a Router. */
 export interface Committer {
+  /** Everything is kept as soon as it is said: there is nothing to wait for. */
+  readonly isImmediate: boolean;
   commit(): Promise<void> | undefined;
 }
 
@@ -10,7 +12,8 @@ export interface Committer {
  * The end of a tick: commit once, then release what waited for it, then one write per connection.
  *
  * Acknowledgements (PUBACK, PUBREC, SUBACK, CONNACK, PINGRESP ...) and the closing of a connection wait here in the
- * order of the packets they answer, in arrays and not in closures. `setImmediate` runs after all sockets that were
+ * order of the packets they answer, in arrays and not in closures; where everything is kept at once, as in memory, they
+ * go straight to the outbox. `setImmediate` runs after all sockets that were
  * readable in this turn of the event loop have been read, so their deliveries share commits and writes.
  */
 export class Barrier {
@@ -21,11 +24,14 @@ export class Barrier {
   private waiting: Waiting | undefined;
   private isScheduled = false;
   private released: Promise<void> | undefined;
+  private readonly isImmediate: boolean;
 
   constructor(
     private readonly committers: readonly Committer[],
     private readonly onWithheld: (error: unknown) => void,
-  ) {}
+  ) {
+    this.isImmediate = committers.every((committer) => committer.isImmediate);
+  }
 
   /** The outbox has something to write at the end of this tick. */
   enlist(outbox: Outbox): void {
@@ -45,12 +51,17 @@ export class Barrier {
 
   /** Resolves when all that was published in this tick is kept where it is promised to be. */
   kept(): Promise<void> {
+    if (this.isImmediate) return Promise.resolve();
     if (!this.isScheduled) this.schedule();
     this.waiting ??= withResolvers();
     return this.waiting.promise;
   }
 
   private holdNumber(connection: Connection, packet: Buffer | undefined, number: number): void {
+    if (this.isImmediate) {
+      release(connection, packet, number);
+      return;
+    }
     this.connections.push(connection);
     this.packets.push(packet);
     this.numbers.push(number);
@@ -64,6 +75,11 @@ export class Barrier {
 
   private readonly endTick = (): void => {
     this.isScheduled = false;
+    if (!this.isImmediate) this.endCommit();
+    this.flush();
+  };
+
+  private endCommit(): void {
     const { connections, packets, numbers, waiting } = this;
     if (connections.length > 0) {
       this.connections = [];
@@ -73,13 +89,12 @@ export class Barrier {
     this.waiting = undefined;
     const kept = this.commit();
     if (kept === undefined) {
-      release(connections, packets, numbers);
+      releaseAll(connections, packets, numbers);
       waiting?.resolve();
     } else {
       this.releaseAfter(kept, connections, packets, numbers, waiting);
     }
-    this.flush();
-  };
+  }
 
   /** Undefined when everything is kept already, as in memory; else what this and all earlier ticks wait for. */
   private commit(): Promise<void> | undefined {
@@ -100,7 +115,7 @@ export class Barrier {
   ): void {
     const released = kept.then(
       () => {
-        release(connections, packets, numbers);
+        releaseAll(connections, packets, numbers);
         this.flush();
         waiting?.resolve();
       },
@@ -136,17 +151,18 @@ function withResolvers(): Waiting {
   return { promise, ...settle! };
 }
 
-function release(
+function releaseAll(
   connections: readonly Connection[],
   packets: readonly (Buffer | undefined)[],
   numbers: readonly number[],
 ): void {
   for (let index = 0; index < connections.length; index++) {
-    const connection = connections[index];
-    const packet = packets[index];
-    const number = numbers[index];
-    if (packet !== undefined) connection.outbox.packet(packet);
-    else if (number !== 0) connection.acknowledge(number >>> 16, number & 0xffff);
-    else connection.end();
+    release(connections[index], packets[index], numbers[index]);
   }
+}
+
+function release(connection: Connection, packet: Buffer | undefined, number: number): void {
+  if (packet !== undefined) connection.outbox.packet(packet);
+  else if (number !== 0) connection.acknowledge(number >>> 16, number & 0xffff);
+  else connection.end();
 }

@@ -13,6 +13,8 @@ export class RetainedMessages {
   private readonly root = new RetainedLevel();
   private count = 0;
   private bytes = 0;
+  /** Counts the changes: a subscription gets what was retained before it, later messages reach it live. */
+  private version = 0;
 
   constructor(
     private readonly store: Store,
@@ -45,6 +47,7 @@ export class RetainedMessages {
     if (node.message) this.bytes -= node.message.size;
     else this.count++;
     node.message = message.keep();
+    node.version = ++this.version;
     this.bytes += message.size;
     this.store.retain(topic, message);
   }
@@ -61,14 +64,9 @@ export class RetainedMessages {
     this.store.retain(topic, undefined);
   }
 
-  /** The messages that `filter` matches, found as they are asked for; expired ones are removed on the way. */
-  *matching(filter: string): Generator<Message, void> {
-    const now = this.clock.now();
-    for (const message of this.root.matching(filter.split('/'), 0)) {
-      // [MQTT-3.3.2-5]
-      if (message.isExpired(now)) this.delete(message.topic);
-      else yield message;
-    }
+  /** The messages retained until now that `filter` matches, found as they are asked for. */
+  matching(filter: string): Generator<Message, void> {
+    return this.walk(filter, this.version);
   }
 
   /** Sends a session the retained messages of a subscription, behind the SUBACK and in slices: others get their turn. */
@@ -91,6 +89,16 @@ export class RetainedMessages {
     setImmediate(sendSlice);
   }
 
+  private *walk(filter: string, version: number): Generator<Message, void> {
+    const now = this.clock.now();
+    for (const node of this.root.matching(filter.split('/'), 0)) {
+      const message = node.message!;
+      // [MQTT-3.3.2-5]
+      if (message.isExpired(now)) this.delete(message.topic);
+      else if (node.version <= version) yield message;
+    }
+  }
+
   private fits(bytes: number): boolean {
     return this.bytes + bytes <= this.limits.maximumRetainedBytes;
   }
@@ -101,6 +109,8 @@ const sliceSize = 500;
 
 class RetainedLevel {
   message: Message | undefined;
+  /** Of the change that brought the message. */
+  version = 0;
   private children: Map<string, RetainedLevel> | undefined;
 
   descend(levels: readonly string[]): RetainedLevel {
@@ -132,10 +142,10 @@ class RetainedLevel {
     return removed;
   }
 
-  *matching(levels: readonly string[], depth: number): Generator<Message, void> {
+  *matching(levels: readonly string[], depth: number): Generator<RetainedLevel, void> {
     const level = levels[depth];
     if (level === undefined) {
-      if (this.message) yield this.message;
+      if (this.message) yield this;
     } else if (level === '#') {
       yield* this.all(depth === 0);
     } else if (level === '+') {
@@ -149,8 +159,8 @@ class RetainedLevel {
   }
 
   /** [MQTT-4.7.2-1] `#` in the first level leaves out what begins with $. */
-  private *all(isFirstLevel: boolean): Generator<Message, void> {
-    if (this.message) yield this.message;
+  private *all(isFirstLevel: boolean): Generator<RetainedLevel, void> {
+    if (this.message) yield this;
     for (const [name, child] of this.children ?? []) {
       if (!(isFirstLevel && name.startsWith('$'))) yield* child.all(false);
     }

@@ -13,6 +13,11 @@ export interface Subscriber {
 
 /** Takes a message to every matching subscriber, here and on other nodes. The class is type and DI token at once. */
 export abstract class Router {
+  /** True when everything is kept as soon as it is said and `commit` has nothing to do. */
+  get isImmediate(): boolean {
+    return false;
+  }
+
   /** Connects to other nodes; resolves when messages can flow. */
   async open(): Promise<void> {}
 

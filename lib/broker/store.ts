@@ -9,6 +9,11 @@ import type { Session } from './session.js';
  * makes all changes of a tick durable in one `commit`, before the tick's acknowledgements are released.
  */
 export abstract class Store {
+  /** True when everything is kept as soon as it is said and `commit` has nothing to do. */
+  get isImmediate(): boolean {
+    return false;
+  }
+
   /** Resolves when the store can be written to. */
   async open(): Promise<void> {}
 

@@ -131,7 +131,7 @@ export function readProperties(reader: ByteReader, packet: number): Properties |
   const properties: Record<string, unknown> = {};
   while (reader.remaining > 0) readProperty(reader, packet, properties);
   reader.end = packetEnd;
-  return properties;
+  return checkResponseTopic(properties);
 }
 
 function checkResponseTopic(properties: Properties): Properties {

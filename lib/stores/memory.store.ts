@@ -1,7 +1,11 @@
 import { Store } from '../broker/store.js';
 
-/** Keeps nothing beyond the process: what the broker holds in memory is all there is, and a commit is free. */
+/** Keeps nothing beyond the process: what the broker holds in memory is all there is, so nothing is waited for. */
 export class MemoryStore extends Store {
+  override get isImmediate(): true {
+    return true;
+  }
+
   override saveSession(): void {}
   override deleteSession(): void {}
   override saveSubscription(): void {}
