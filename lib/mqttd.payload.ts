@@ -12,7 +12,7 @@ const payloadParameter = '3';
 export function payloadKindOf(controller: abstract new (...args: never[]) => unknown, method: string): PayloadKind {
   const types = (Reflect.getMetadata('design:paramtypes', controller.prototype, method) ?? []) as unknown[];
   const declared = Reflect.getMetadata(routeArguments, controller, method) as RouteArguments | undefined;
-  // Without parameter decorators Nest passes the payload first and the context second.
+  // Without parameter decorators Nest passes the payload as the first argument.
   if (!declared) return types.length === 0 ? 'bytes' : kindOf(types[0]);
   const payloads = Object.entries(declared).filter(([key]) => key.split(':')[0] === payloadParameter);
   if (payloads.length === 0) return 'bytes';

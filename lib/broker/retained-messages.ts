@@ -69,7 +69,7 @@ export class RetainedMessages {
     return this.walk(filter, this.version);
   }
 
-  /** Sends a session the retained messages of a subscription, behind the SUBACK and in slices: others get their turn. */
+  /** Sends a session the retained messages of a subscription, in slices so that others get their turn. */
   deliver(session: Session, subscription: Subscription): void {
     const { connection } = session;
     const messages = this.matching(subscription.filter);
@@ -86,7 +86,7 @@ export class RetainedMessages {
       }
       setImmediate(sendSlice);
     };
-    setImmediate(sendSlice);
+    sendSlice();
   }
 
   private *walk(filter: string, version: number): Generator<Message, void> {
