@@ -1,4 +1,4 @@
-import { isObservable, lastValueFrom, toArray, type Observable } from 'rxjs';
+import { isObservable, lastValueFrom, takeUntil, throwError, toArray, type Observable } from 'rxjs';
 import type { MessageHandler } from '@nestjs/microservices';
 import type { Message } from './broker/message.js';
 import type { Subscriber } from './broker/router.js';
@@ -23,9 +23,11 @@ export interface Handler {
 export interface HandlerHost {
   /** Runs a handler inside Nest's processing hooks and waits for it at shutdown; takes no more calls after that. */
   run(context: MQTTdContext, call: () => Promise<void>): void;
-  /** Sends each value of `values` as a reply to `request`, an error as an error reply. */
-  reply(request: Message, values: unknown): void;
+  /** Sends each value of `values` as a reply to `request`, an error as an error reply; resolves behind the last. */
+  reply(handler: Handler, request: Message, values: unknown): Promise<void>;
   warn(line: string): void;
+  /** Emits when nothing is waited for any more: what still streams is let go. */
+  readonly stopped: Observable<void>;
 }
 
 /** Message -> Nest handler: the Subscriber that an `@OnPublish` or `@OnRequest` method stands for in the topic tree. */
@@ -41,26 +43,37 @@ export class HandlerSubscriber implements Subscriber {
     const context = new MQTTdContext(message, message.topic, message.publisher, handler.names);
     host.run(context, async () => {
       try {
-        const data = decodePayload(message.payload, handler.payloadKind);
-        const result: unknown = await handler.callback(data, context);
-        if (handler.kind === 'request') host.reply(message, result);
-        else await settled(result);
+        const result = await this.call(message, context);
+        if (handler.kind === 'request') await host.reply(handler, message, result);
+        else await settled(result, host.stopped);
       } catch (error) {
         host.warn(`${handler.label} failed topic=${JSON.stringify(message.topic)}: ${reasonOf(error)}`);
       }
     });
+  }
+
+  /** A payload that cannot be read is an outcome like any other: a requester is told. */
+  private async call(message: Message, context: MQTTdContext): Promise<unknown> {
+    const { callback, payloadKind } = this.handler;
+    let data: unknown;
+    try {
+      data = decodePayload(message.payload, payloadKind);
+    } catch (error) {
+      return throwError(() => error);
+    }
+    return callback(data, context);
   }
 }
 
 /** Everything that a handler's result comes to: the values of an Observable, else the one value. */
 export async function valuesOf(result: unknown): Promise<unknown[]> {
   const value = await result;
-  return isObservable(value) ? lastValueFrom((value as Observable<unknown>).pipe(toArray())) : [value];
+  return isObservable(value) ? lastValueFrom(value.pipe(toArray())) : [value];
 }
 
 /** Handlers that Nest wraps do not throw: their Observable errs, and only for who subscribes. */
-async function settled(result: unknown): Promise<void> {
-  if (isObservable(result)) await lastValueFrom(result as Observable<unknown>, { defaultValue: undefined });
+async function settled(result: unknown, stopped: Observable<void>): Promise<void> {
+  if (isObservable(result)) await lastValueFrom(result.pipe(takeUntil(stopped)), { defaultValue: undefined });
 }
 
 /** One line about an error of whatever shape, as Nest's RPC filters pass objects and strings on. */

@@ -1,6 +1,7 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { MetadataScanner, ModulesContainer } from '@nestjs/core';
 import { Server, type CustomTransportStrategy, type MessageHandler, type WritePacket } from '@nestjs/microservices';
+import { Subject, takeUntil, takeWhile } from 'rxjs';
 import { Broker } from './broker/broker.js';
 import type { Connection } from './broker/connection.js';
 import { Message } from './broker/message.js';
@@ -89,22 +90,41 @@ export class MQTTdStrategy extends Server<Record<string, never>, MQTTdStatus> im
   private async drain(): Promise<void> {
     this.isDraining = true;
     this._status$.next('draining');
-    await Promise.all(this.running);
+    await Promise.all(this.broker.listeners.map((listener) => listener.close()));
+    await this.finishCalls();
     await this.broker.drain();
     this._status$.next('closed');
   }
 
-  private readonly host: HandlerHost = {
+  /** Waits for running handlers; those that never end do not keep the application from ending. */
+  private async finishCalls(): Promise<void> {
+    let deadline: NodeJS.Timeout | undefined;
+    const isOver = new Promise<void>((resolve) => (deadline = setTimeout(resolve, finishMs)));
+    await Promise.race([Promise.all(this.running), isOver]);
+    clearTimeout(deadline);
+    const { size } = this.running;
+    if (size > 0) this.logger.warn(`calls of handlers given up count=${size}: still running after ${finishMs} ms`);
+    this.host.stopped.next();
+  }
+
+  private readonly host = {
+    stopped: new Subject<void>(),
     run: (context, call) => {
       if (this.isDraining) return;
       const done: Promise<void> = this.runInHooks(context, call).finally(() => this.running.delete(done));
       this.running.add(done);
     },
-    reply: (request, values) => {
-      this.send(this.transformToObservable(values), (packet: WritePacket) => this.respond(request, packet));
-    },
+    reply: (handler, request, values) =>
+      new Promise<void>((resolve) => {
+        const isWanted = () => !request.publisher || this.broker.sessions.has(request.publisher.clientId);
+        const wanted = this.transformToObservable(values).pipe(takeWhile(isWanted), takeUntil(this.host.stopped));
+        this.send(wanted, (packet: WritePacket) => {
+          this.respond(handler, request, packet);
+          if (packet.isDisposed) resolve();
+        });
+      }),
     warn: (line) => this.logger.warn(line),
-  };
+  } satisfies HandlerHost;
 
   /** Whatever Nest's start hook makes of the call, it is waited for to its end. */
   private async runInHooks(context: MQTTdContext, call: () => Promise<void>): Promise<void> {
@@ -114,11 +134,21 @@ export class MQTTdStrategy extends Server<Record<string, never>, MQTTdStatus> im
     this.onProcessingEndHook?.(this.transportId, context);
   }
 
+  /** Must not throw: Nest 11 would make an unhandled rejection of it. */
+  private respond({ label }: Handler, request: Message, { response, err }: WritePacket): void {
+    const failed = `${label} failed topic=${JSON.stringify(request.topic)}`;
+    if (err !== undefined) this.logger.warn(`${failed}: ${reasonOf(err)}`);
+    try {
+      if (err !== undefined || response !== undefined) this.sendReply(request, response, err);
+    } catch (error) {
+      this.logger.warn(`${failed}: ${reasonOf(error)}`);
+    }
+  }
+
   /** A reply goes to the requester alone, so that it never lends its authority to whoever names a Response Topic. */
-  private respond(request: Message, { response, err }: WritePacket): void {
-    if (err !== undefined) this.logger.warn(`request failed topic=${JSON.stringify(request.topic)}: ${reasonOf(err)}`);
+  private sendReply(request: Message, response: unknown, err: unknown): void {
     const { responseTopic, correlationData } = request.properties ?? {};
-    if (responseTopic === undefined || (err === undefined && response === undefined)) return;
+    if (responseTopic === undefined) return;
     const properties: Properties = {
       ...(correlationData && { correlationData }),
       ...(err !== undefined && { userProperties: [['status', 'error']] }),
@@ -149,6 +179,8 @@ export class MQTTdStrategy extends Server<Record<string, never>, MQTTdStatus> im
       this.host.run(context, async () => {
         try {
           const values = await valuesOf(handler.callback(undefined, context));
+          // Behind the SUBACK, which waits for the store.
+          await this.broker.barrier.kept();
           if (session?.connection !== connection) return;
           for (const fields of greetings(values, subscription.filter)) {
             session.deliverFor(subscription, Message.of(fields, this.broker.clock.now()));
@@ -198,6 +230,9 @@ export class MQTTdStrategy extends Server<Record<string, never>, MQTTdStatus> im
 
 /** As Nest stores it; no public name reads it. */
 const transportMetadata = 'microservices:transport';
+
+/** How long running handlers are waited for when the application stops. */
+const finishMs = 10_000;
 
 interface DeclaredMethod {
   readonly payloadKind: PayloadKind;

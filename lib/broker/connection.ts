@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream';
-import { MqttError } from '../protocol/mqtt-error.js';
-import { PacketDecoder, UnsupportedProtocolError } from '../protocol/packet-decoder.js';
+import { MqttError, UnsupportedProtocolError } from '../protocol/mqtt-error.js';
+import { PacketDecoder } from '../protocol/packet-decoder.js';
 import { encodePacket } from '../protocol/packet-encoder.js';
 import { PacketType, type Packet, type ProtocolVersion } from '../protocol/packets.js';
 import type { Properties } from '../protocol/properties.js';

@@ -1,5 +1,5 @@
 import { encodePacket } from '../protocol/packet-encoder.js';
-import type { ReceivedPublish } from '../protocol/packet-decoder.js';
+import type { ReceivedPublish } from '../protocol/received-publish.js';
 import { PacketType, type ProtocolVersion, type PublishPacket, type QoS } from '../protocol/packets.js';
 import type { Properties } from '../protocol/properties.js';
 import type { Client } from './client.js';
@@ -168,8 +168,8 @@ export class Message {
     let packetIdAt = 0;
     if (isIdentified) {
       let body = 1;
-      while (bytes[body]! >= 0x80) body++;
-      packetIdAt = body + 3 + ((bytes[body + 1]! << 8) | bytes[body + 2]!);
+      while (bytes[body] >= 0x80) body++;
+      packetIdAt = body + 3 + ((bytes[body + 1] << 8) | bytes[body + 2]);
     }
     return { bytes, start: 0, end: bytes.length, packetIdAt };
   }

@@ -1,6 +1,5 @@
 import { isUtf8 } from 'node:buffer';
-import { MqttError } from './mqtt-error.js';
-import { ReasonCode } from './reason-codes.js';
+import { malformed } from './mqtt-error.js';
 
 /**
  * Reads the data types of MQTT 5, 1.5, out of one packet, front to back.
@@ -99,6 +98,3 @@ export function decodeString(bytes: Buffer, start: number, end: number): string 
   if (!isUtf8(bytes.subarray(start, end))) throw malformed('a string is not well-formed UTF-8', '1.5.4-1');
   return bytes.toString('utf8', start, end);
 }
-
-const malformed = (message: string, rule?: string) =>
-  new MqttError(ReasonCode.MalformedPacket, message, rule === undefined ? undefined : `MQTT-${rule}`);

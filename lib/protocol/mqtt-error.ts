@@ -1,3 +1,5 @@
+import { ReasonCode } from './reason-codes.js';
+
 /**
  * The peer broke the protocol, or asked for what it may not have.
  *
@@ -21,3 +23,21 @@ export class MqttError extends Error {
     super(message);
   }
 }
+
+/** The CONNECT names a protocol or a level that is not one of the three; `level` is undefined for a foreign name. */
+export class UnsupportedProtocolError extends MqttError {
+  constructor(readonly level: number | undefined) {
+    super(
+      ReasonCode.UnsupportedProtocolVersion,
+      level === undefined ? 'the protocol name is not MQTT' : `protocol level ${level} is not supported`,
+      level === undefined ? 'MQTT-3.1.2-1' : 'MQTT-3.1.2-2',
+    );
+  }
+}
+
+/** @param rule number of the normative statement, without `MQTT-` */
+export const malformed = (message: string, rule?: string): MqttError =>
+  new MqttError(ReasonCode.MalformedPacket, message, rule === undefined ? undefined : `MQTT-${rule}`);
+
+export const zeroPacketId = (packet: string): MqttError =>
+  new MqttError(ReasonCode.ProtocolError, `the packet identifier of a ${packet} is 0`, 'MQTT-2.2.1-3');

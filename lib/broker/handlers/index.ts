@@ -1,6 +1,6 @@
 import { MqttError } from '../../protocol/mqtt-error.js';
 import { PacketType, packetName, type Packet } from '../../protocol/packets.js';
-import type { ReceivedPublish } from '../../protocol/packet-decoder.js';
+import type { ReceivedPublish } from '../../protocol/received-publish.js';
 import { ReasonCode } from '../../protocol/reason-codes.js';
 import type { Connection } from '../connection.js';
 import { handlePuback, handlePubcomp, handlePubrec, handlePubrel } from './acknowledge.js';

@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import { MqttError } from '../../protocol/mqtt-error.js';
-import type { ReceivedPublish } from '../../protocol/packet-decoder.js';
+import type { ReceivedPublish } from '../../protocol/received-publish.js';
 import { PacketType } from '../../protocol/packets.js';
 import { ReasonCode } from '../../protocol/reason-codes.js';
 import type { Capabilities } from '../capabilities.js';

@@ -15,7 +15,7 @@ export function handleSubscribe(connection: Connection, packet: SubscribePacket)
     subscribe(connection, packet, requests, verdicts);
   } else {
     connection.park(
-      Promise.all(verdicts).then((decided) => {
+      Promise.all(verdicts.map(async (verdict) => verdict)).then((decided) => {
         if (connection.isOpen) subscribe(connection, packet, requests, decided);
       }),
     );
