@@ -1,12 +1,15 @@
 export { AllowAllAuth } from './auth/allow-all.auth.js';
 export { CredentialsAuth, hashPassword, type UserEntry } from './auth/credentials.auth.js';
-export { Auth, type Login, type Verdict } from './broker/auth.js';
+export { ScramAuth, hashScramPassword, type ScramEntry } from './auth/scram.auth.js';
+export { Auth, type AuthExchange, type AuthStep, type Login, type Verdict } from './broker/auth.js';
 export { Broker as MQTTdBroker } from './broker/broker.js';
+export type { Capabilities as MQTTdCapabilities } from './broker/capabilities.js';
 export type { Client as MQTTdClient, Peer } from './broker/client.js';
 export type { Limits as MQTTdLimits } from './broker/limits.js';
 export { Listener } from './broker/listener.js';
 export type { Message as MQTTdMessage } from './broker/message.js';
 export { Router, type Subscriber } from './broker/router.js';
+export type { ShareMember, ShareStrategy, ShareStrategyName } from './broker/share-strategy.js';
 export { Store } from './broker/store.js';
 export { TcpListener, type TcpListenerOptions } from './listeners/tcp.listener.js';
 export { MQTTdContext } from './mqttd.context.js';

@@ -65,10 +65,10 @@ export class HandlerSubscriber implements Subscriber {
   }
 }
 
-/** Everything that a handler's result comes to: the values of an Observable, else the one value. */
-export async function valuesOf(result: unknown): Promise<unknown[]> {
+/** Everything that a handler's result comes to: the values of an Observable until `stopped`, else the one value. */
+export async function valuesOf(result: unknown, stopped: Observable<void>): Promise<unknown[]> {
   const value = await result;
-  return isObservable(value) ? lastValueFrom(value.pipe(toArray())) : [value];
+  return isObservable(value) ? lastValueFrom(value.pipe(takeUntil(stopped), toArray())) : [value];
 }
 
 /** Handlers that Nest wraps do not throw: their Observable errs, and only for who subscribes. */

@@ -71,7 +71,9 @@ const madeByNest = <T>(given: T | Type<T>, moduleRef: ModuleRef): T | Promise<T>
         if (isLoopbackOnly(options)) {
           log.log('no auth and no allowAnonymous: listening to this machine only');
         }
-        return new Broker({ listeners: makeListeners(options), auth, router, store, log, limits: options.limits });
+        const { limits, capabilities, shareStrategy } = options;
+        const listeners = makeListeners(options);
+        return new Broker({ listeners, auth, router, store, log, limits, capabilities, shareStrategy });
       },
     },
     MQTTdStrategy,

@@ -4,9 +4,11 @@ import type { Type } from '@nestjs/common';
 import { AllowAllAuth } from './auth/allow-all.auth.js';
 import { CredentialsAuth, type UserEntry } from './auth/credentials.auth.js';
 import { Auth } from './broker/auth.js';
+import { defaultCapabilities, type Capabilities } from './broker/capabilities.js';
 import { defaultLimits, type Limits } from './broker/limits.js';
 import { Listener } from './broker/listener.js';
 import type { Router } from './broker/router.js';
+import { shareStrategyNames, type ShareStrategy, type ShareStrategyName } from './broker/share-strategy.js';
 import type { Store } from './broker/store.js';
 import { TcpListener } from './listeners/tcp.listener.js';
 import { MQTTdUsageError } from './mqttd.errors.js';
@@ -46,6 +48,10 @@ export interface MQTTdOptions extends MQTTdAddress {
   readonly store?: Store | Type<Store> | undefined;
   /** Bounds; each has a default. */
   readonly limits?: Partial<Limits> | undefined;
+  /** What MQTT 5 clients are offered; everything unless switched off. */
+  readonly capabilities?: Partial<Capabilities> | undefined;
+  /** Who of a Shared Subscription gets a message: a name, or a function. Default `roundRobin`. */
+  readonly shareStrategy?: ShareStrategyName | ShareStrategy | undefined;
   /** Whether global guards, pipes, interceptors and filters of the application apply to handlers. Default true. */
   readonly inheritAppConfig?: boolean | undefined;
 }
@@ -60,6 +66,8 @@ const knownOptions: Readonly<Record<keyof MQTTdOptions, true>> = {
   router: true,
   store: true,
   limits: true,
+  capabilities: true,
+  shareStrategy: true,
   inheritAppConfig: true,
 };
 
@@ -74,6 +82,11 @@ export function checkOptions(options: MQTTdOptions): void {
     }
   }
   for (const [name, value] of Object.entries(options.limits ?? {})) checkLimit(name, value);
+  for (const [name, value] of Object.entries(options.capabilities ?? {})) checkCapability(name, value);
+  const { shareStrategy } = options;
+  if (typeof shareStrategy === 'string' && !shareStrategyNames.includes(shareStrategy)) {
+    throw invalid(`shareStrategy: ${shown(shareStrategy)}; use ${shareStrategyNames.join(', ')}, or a function`);
+  }
   if (options.listeners && (options.port !== undefined || options.host !== undefined || options.tls)) {
     throw invalid('listeners: cannot stand beside port, host or tls; put those into an entry of listeners');
   }
@@ -98,6 +111,16 @@ function checkLimit(name: string, value: unknown): void {
   }
 }
 
+function checkCapability(name: string, value: unknown): void {
+  if (!(name in defaultCapabilities)) {
+    const names = Object.keys(defaultCapabilities).join(', ');
+    throw invalid(`capabilities.${name}: there is no such capability; the capabilities are ${names}`);
+  }
+  if (name === 'maximumQoS' && value !== undefined && ![0, 1, 2].includes(value as number)) {
+    throw invalid(`capabilities.maximumQoS: ${shown(value)}; use 0, 1 or 2`);
+  }
+}
+
 /** What fits into the packets that carry it. */
 const limitRanges: Readonly<Record<string, readonly [least: number, most: number]>> = {
   connectTimeoutMs: [1, 0x7fff_ffff],
@@ -106,6 +129,7 @@ const limitRanges: Readonly<Record<string, readonly [least: number, most: number
   receiveMaximum: [1, 65_535],
   maximumInFlight: [1, 65_535],
   topicAliasMaximum: [0, 65_535],
+  sentTopicAliases: [0, 65_535],
   maximumSessionExpiry: [0, 0xffff_ffff],
   maximumKeepAlive: [0, 65_535],
 };

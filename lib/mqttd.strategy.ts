@@ -178,7 +178,7 @@ export class MQTTdStrategy extends Server<Record<string, never>, MQTTdStatus> im
     await new Promise<void>((resolve) => {
       this.host.run(context, async () => {
         try {
-          const values = await valuesOf(handler.callback(undefined, context));
+          const values = await valuesOf(handler.callback(undefined, context), this.host.stopped);
           // Behind the SUBACK, which waits for the store.
           await this.broker.barrier.kept();
           if (session?.connection !== connection) return;
