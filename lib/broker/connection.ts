@@ -48,7 +48,7 @@ export class Connection {
 
   private readonly decoder: PacketDecoder;
   private isParked = false;
-  private isWaitingForDrain = false;
+  private isWaitingForRoom = false;
   private isClosing = false;
   private isGone = false;
 
@@ -60,10 +60,9 @@ export class Connection {
     const { limits } = broker;
     this.receiveMaximum = limits.maximumInFlight;
     this.heardAt = this.openedAt = broker.beat;
-    this.outbox = new Outbox(stream, broker.barrier, limits.maximumOutboxBytes);
+    this.outbox = new Outbox(stream, broker.barrier, limits.maximumOutboxBytes, () => this.onRoom());
     this.decoder = new PacketDecoder({ maximumPacketSize: limits.maximumConnectSize, seenTopics: broker.seenTopics });
     stream.on('data', (chunk: Buffer) => this.onData(chunk));
-    stream.on('drain', () => this.onDrain());
     stream.on('end', () => this.onEnd());
     stream.on('error', () => this.destroy());
     stream.on('close', () => this.destroy());
@@ -76,7 +75,7 @@ export class Connection {
 
   /** Whether the client cannot be heard because we do not read: keep-alive does not run then. */
   get isUnread(): boolean {
-    return this.isParked || this.isWaitingForDrain;
+    return this.isParked || this.isWaitingForRoom;
   }
 
   /** The CONNECT was accepted: larger packets may come. */
@@ -202,7 +201,7 @@ export class Connection {
 
   /** Client id, or the address as long as there is none: for the log. */
   describe(): string {
-    return JSON.stringify(this.client?.clientId ?? this.peer.remoteAddress ?? this.peer.listener);
+    return JSON.stringify((this.client?.clientId ?? this.peer.remoteAddress ?? this.peer.listener).slice(0, 64));
   }
 
   private ownFrame(message: Message, isIdentified: boolean, identifiers: readonly number[] | undefined): Frame {
@@ -241,8 +240,8 @@ export class Connection {
       this.fail(error);
     }
     // A client that does not take our answers is not listened to.
-    if (this.outbox.isFull && this.isOpen) {
-      this.isWaitingForDrain = true;
+    if (this.isOpen && !this.outbox.hasRoom()) {
+      this.isWaitingForRoom = true;
       this.stream.pause();
     }
   }
@@ -254,11 +253,11 @@ export class Connection {
     if (this.isOpen && !this.isUnread) this.stream.resume();
   }
 
-  private onDrain(): void {
+  private onRoom(): void {
     if (!this.isOpen) return;
     this.session?.pump();
-    if (!this.isWaitingForDrain) return;
-    this.isWaitingForDrain = false;
+    if (!this.isWaitingForRoom) return;
+    this.isWaitingForRoom = false;
     this.heardAt = this.broker.beat;
     if (!this.isParked) this.stream.resume();
   }

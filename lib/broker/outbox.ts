@@ -20,6 +20,8 @@ export class Outbox {
   private stagedBytes = 0;
   private unsentBytes = 0;
   private isOpen = false;
+  /** Somebody was told that there is no room. */
+  private wasFull = false;
   /** Whether a finished `write` leaves nothing behind that still reads the buffer: so it is with sockets. */
   private readonly writesThrough: boolean;
 
@@ -27,19 +29,17 @@ export class Outbox {
     private readonly stream: Duplex,
     private readonly barrier: Barrier,
     private readonly limitBytes: number,
+    private readonly onRoom: () => void,
   ) {
     this.writesThrough = stream instanceof Socket;
-    stream.on('drain', () => (this.unsentBytes = 0));
+    stream.on('drain', () => this.noteUnsent());
   }
 
-  /** Whether more bytes wait for the peer than it may leave waiting. */
-  get isFull(): boolean {
-    return this.stagedBytes + this.unsentBytes > this.limitBytes;
-  }
-
-  /** Bytes that wait for the peer. */
-  get bytes(): number {
-    return this.stagedBytes + this.stream.writableLength;
+  /** Whether the peer keeps up: false when more bytes wait for it than may; `onRoom` is called when it has caught up. */
+  hasRoom(): boolean {
+    if (this.stagedBytes + this.unsentBytes <= this.limitBytes) return true;
+    this.wasFull = true;
+    return false;
   }
 
   /**
@@ -96,9 +96,16 @@ export class Outbox {
     const bytes = this.single(isIdle) ?? this.assemble(isIdle && this.writesThrough);
     this.clear();
     stream.write(bytes);
-    this.unsentBytes = stream.writableLength;
     // The socket is not done with the shared buffer: it keeps this one, the next flush takes another.
-    if (this.unsentBytes > 0 && bytes.buffer === shared.buffer) shared = Buffer.allocUnsafeSlow(sharedSize);
+    if (stream.writableLength > 0 && bytes.buffer === shared.buffer) shared = Buffer.allocUnsafeSlow(sharedSize);
+    this.noteUnsent();
+  }
+
+  private noteUnsent(): void {
+    this.unsentBytes = this.stream.writableLength;
+    if (!this.wasFull || this.unsentBytes > this.limitBytes) return;
+    this.wasFull = false;
+    this.onRoom();
   }
 
   private stage(bytes: Buffer | undefined, start: number, end: number, packetIdAt: number, patch: number): void {

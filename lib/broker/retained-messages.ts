@@ -76,8 +76,8 @@ export class RetainedMessages {
     const sendSlice = (): void => {
       for (let sent = 0; sent < sliceSize; sent++) {
         if (session.connection !== connection) return;
-        if (connection?.outbox.isFull) {
-          connection.stream.once('drain', sendSlice);
+        if (!session.keepsUp()) {
+          session.whenItKeepsUp(sendSlice);
           return;
         }
         const { done, value } = messages.next();

@@ -24,6 +24,7 @@ export class Session implements Subscriber, ShareMember {
   readonly deliveries = new Deliveries();
   /** Packet identifiers of QoS 2 messages received and not yet released. */
   readonly received = new Set<number>();
+  private readonly waiting: (() => void)[] = [];
   private isPumping = false;
   private isEnded = false;
 
@@ -80,6 +81,7 @@ export class Session implements Subscriber, ShareMember {
   /** The connection is gone. */
   detach(): void {
     this.connection = undefined;
+    this.waiting.length = 0;
     this.deliveries.rewind();
   }
 
@@ -110,12 +112,23 @@ export class Session implements Subscriber, ShareMember {
     this.isPumping = true;
     const now = this.broker.clock.now();
     // [MQTT-3.3.4-9] [MQTT-4.9.0-2]
-    while (deliveries.sending < connection.receiveMaximum && !connection.outbox.isFull) {
+    while (deliveries.sending < connection.receiveMaximum && connection.outbox.hasRoom()) {
       const delivery = deliveries.next();
       if (!delivery) break;
       this.send(connection, delivery, now);
     }
     this.isPumping = false;
+    if (this.waiting.length > 0 && this.keepsUp()) for (const resume of this.waiting.splice(0)) resume();
+  }
+
+  /** Whether nothing waits: who has many messages for one session asks before each, and else lets itself be called. */
+  keepsUp(): boolean {
+    return this.deliveries.queued === 0 && this.connection?.outbox.hasRoom() === true;
+  }
+
+  /** Calls `resume` once when nothing waits any more; never when the connection is gone before. */
+  whenItKeepsUp(resume: () => void): void {
+    this.waiting.push(resume);
   }
 
   /** PUBACK, or a PUBREC that refuses: the message is done. */
@@ -153,7 +166,7 @@ export class Session implements Subscriber, ShareMember {
 
   private sendAtMostOnce(message: Message, retain: boolean, identifiers: readonly number[] | undefined): void {
     const { connection, broker } = this;
-    const frame = connection?.outbox.isFull === false ? connection.frame(message, false, identifiers) : undefined;
+    const frame = connection?.outbox.hasRoom() ? connection.frame(message, false, identifiers) : undefined;
     if (frame === undefined) {
       broker.counters.messagesDropped++;
       return;

@@ -40,6 +40,10 @@ export function parseShare(filter: string): { group: string; filter: string } | 
   return hasWildcard(group) ? undefined : { group, filter: filter.slice(slash + 1) };
 }
 
+/** Whether a topic is the broker's own: clients may read it at most. */
+export const isReserved = (topic: string): boolean =>
+  topic.startsWith('$') && /^\$(?:SYS|CONTROL|share)(?:\/|$)/.test(topic);
+
 /** Whether `+` or `#` occurs at all. */
 export const hasWildcard = (filter: string): boolean => filter.includes('+') || filter.includes('#');
 

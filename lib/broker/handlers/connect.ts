@@ -4,6 +4,7 @@ import { MqttError } from '../../protocol/mqtt-error.js';
 import { PacketType, type ConnectPacket } from '../../protocol/packets.js';
 import type { Properties } from '../../protocol/properties.js';
 import { ReasonCode } from '../../protocol/reason-codes.js';
+import { isReserved } from '../../topics/topic-names.js';
 import type { AuthStep, Login, Verdict } from '../auth.js';
 import type { Client } from '../client.js';
 import type { Connection } from '../connection.js';
@@ -54,6 +55,9 @@ function checkWill({ broker }: Connection, { will }: ConnectPacket): void {
   const { maximumQoS, retainAvailable, checkPayloadFormat } = broker.capabilities;
   if (will.qos > maximumQoS) {
     throw new MqttError(ReasonCode.QoSNotSupported, 'the QoS of the will is not supported', 'MQTT-3.2.2-12');
+  }
+  if (isReserved(will.topic)) {
+    throw new MqttError(ReasonCode.NotAuthorized, "the will topic is the broker's own");
   }
   if (will.retain && !retainAvailable) {
     throw new MqttError(ReasonCode.RetainNotSupported, 'retained wills are not supported', 'MQTT-3.2.2-13');

@@ -3,6 +3,7 @@ import { MqttError } from '../../protocol/mqtt-error.js';
 import type { ReceivedPublish } from '../../protocol/received-publish.js';
 import { PacketType } from '../../protocol/packets.js';
 import { ReasonCode } from '../../protocol/reason-codes.js';
+import { isReserved } from '../../topics/topic-names.js';
 import type { Capabilities } from '../capabilities.js';
 import type { Connection } from '../connection.js';
 import { Message } from '../message.js';
@@ -19,7 +20,7 @@ export function handlePublish(connection: Connection, packet: ReceivedPublish): 
   }
   const topic = resolveAlias(connection, packet);
   if (packet.qos !== 0 && !admit(connection, packet)) return;
-  if (topic.startsWith('$') && isReserved(topic)) {
+  if (isReserved(topic)) {
     refuse(connection, packet, ReasonCode.NotAuthorized);
     return;
   }
@@ -134,6 +135,3 @@ const reasons: Readonly<Record<number, string>> = {
   [ReasonCode.QuotaExceeded]: 'no more messages can be retained',
   [ReasonCode.PayloadFormatInvalid]: 'the payload is not UTF-8 as it claims to be',
 };
-
-/** Topics of the broker's own, which clients may read at most. */
-const isReserved = (topic: string): boolean => /^\$(?:SYS|CONTROL|share)(?:\/|$)/.test(topic);
