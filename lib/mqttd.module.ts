@@ -3,6 +3,7 @@ import {
   Inject,
   Logger,
   Module,
+  type BeforeApplicationShutdown,
   type DynamicModule,
   type OnApplicationBootstrap,
   type OnApplicationShutdown,
@@ -83,7 +84,7 @@ const madeByNest = <T>(given: T | Type<T>, moduleRef: ModuleRef): T | Promise<T>
 })
 export class MQTTdModule
   extends ConfigurableModuleClass
-  implements OnApplicationBootstrap, OnModuleDestroy, OnApplicationShutdown
+  implements OnApplicationBootstrap, OnModuleDestroy, BeforeApplicationShutdown, OnApplicationShutdown
 {
   constructor(
     private readonly strategy: MQTTdStrategy,
@@ -93,6 +94,9 @@ export class MQTTdModule
     @Inject(MQTTD_OPTIONS) private readonly options: MQTTdOptions,
   ) {
     super();
+    // Nest starts modules in the order of their distance and ends them in reverse. Global ones would start first and end
+    // last: handlers would run before the providers that they use are ready, and after those have closed.
+    for (const module of modules.values()) if (module.metatype === MQTTdModule) module.distance = -1;
   }
 
   /** Without options: one listener on port 1883, reachable from this machine. */
@@ -119,8 +123,13 @@ export class MQTTdModule
     await microservice.listen();
   }
 
-  /** The application's own providers still live: handlers finish, clients are sent away. */
+  /** The application's own providers still live: handlers finish. */
   async onModuleDestroy(): Promise<void> {
+    await this.strategy.finish();
+  }
+
+  /** Clients are sent away; what the application's providers had to say in their onModuleDestroy has reached them. */
+  async beforeApplicationShutdown(): Promise<void> {
     await this.strategy.close();
   }
 

@@ -143,9 +143,13 @@ export function makeListeners(options: MQTTdOptions): Listener[] {
   return options.listeners.map((entry, index) => {
     if (entry instanceof Listener) return entry;
     const path = `listeners[${index}]`;
-    if ('tls' in entry) return makeListener(entry.tls, entry.tls, `${path}.tls`, options);
-    if ('tcp' in entry) return makeListener(entry.tcp, undefined, `${path}.tcp`, options);
-    throw invalid(`${path}: ${shown(entry)}; use { tcp: { port } }, { tls: { port, key, cert } } or a Listener`);
+    if (isObject(entry)) {
+      if ('tls' in entry) return makeListener(entry.tls, entry.tls, `${path}.tls`, options);
+      if ('tcp' in entry) return makeListener(entry.tcp, undefined, `${path}.tcp`, options);
+    }
+    // Only the names: a key that was put into the wrong place must not reach a log.
+    const found = isObject(entry) ? `has ${Object.keys(entry).join(', ')}` : shown(entry);
+    throw invalid(`${path}: ${found}; use { tcp: { port } }, { tls: { port, key, cert } } or a Listener`);
   });
 }
 
@@ -159,6 +163,7 @@ function makeListener(
   path: string,
   options: MQTTdOptions,
 ): Listener {
+  if (!isObject(address)) throw invalid(`${path}: ${shown(address)}; use { port, host }`);
   const prefix = path === '' ? '' : `${path}.`;
   const port = address.port ?? (tls ? 8883 : 1883);
   if (!Number.isInteger(port) || port < 0 || port > 65_535) {
@@ -230,7 +235,9 @@ function readPem(value: string | Buffer | undefined, path: string): string | Buf
 export function makeAuth({ auth }: MQTTdOptions): Auth | Type<Auth> {
   if (auth === undefined) return new AllowAllAuth();
   if (auth instanceof Auth || typeof auth === 'function') return auth;
-  if (typeof auth.users !== 'object' || auth.users === null || Object.keys(auth.users).length === 0) {
+  // What was given instead is not shown: it may be a password.
+  if (!isObject(auth)) throw invalid('auth: cannot be used; give { users: { ... } }, or an Auth of your own');
+  if (!isObject(auth.users) || Object.keys(auth.users).length === 0) {
     throw invalid("auth.users: is empty; name at least one user, as in { users: { alice: 'scrypt$...' } }");
   }
   try {
@@ -242,4 +249,7 @@ export function makeAuth({ auth }: MQTTdOptions): Auth | Type<Auth> {
 
 const invalid = (message: string) => new MQTTdUsageError('INVALID_OPTION', message);
 
-const shown = (value: unknown): string => JSON.stringify(value) ?? String(value);
+const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null;
+
+const shown = (value: unknown): string =>
+  typeof value === 'number' ? String(value) : (JSON.stringify(value) ?? String(value));

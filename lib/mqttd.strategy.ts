@@ -32,6 +32,7 @@ export class MQTTdStrategy extends Server<Record<string, never>, MQTTdStatus> im
   private declared: Map<string, DeclaredMethod[]> | undefined;
   private readonly running = new Set<Promise<void>>();
   private isDraining = false;
+  private finished: Promise<void> | undefined;
   private drained: Promise<void> | undefined;
 
   constructor(
@@ -74,7 +75,12 @@ export class MQTTdStrategy extends Server<Record<string, never>, MQTTdStatus> im
     );
   }
 
-  /** Takes no more connections and calls, waits for running handlers, sends the clients away. May be called twice. */
+  /** Takes no more connections and calls, and waits for running handlers. May be called twice. */
+  finish(): Promise<void> {
+    return (this.finished ??= this.finishCalls());
+  }
+
+  /** Finishes, then sends the clients away. May be called twice. */
   close(): Promise<void> {
     return (this.drained ??= this.drain());
   }
@@ -88,16 +94,16 @@ export class MQTTdStrategy extends Server<Record<string, never>, MQTTdStatus> im
   }
 
   private async drain(): Promise<void> {
-    this.isDraining = true;
-    this._status$.next('draining');
-    await Promise.all(this.broker.listeners.map((listener) => listener.close()));
-    await this.finishCalls();
+    await this.finish();
     await this.broker.drain();
     this._status$.next('closed');
   }
 
-  /** Waits for running handlers; those that never end do not keep the application from ending. */
+  /** Handlers that never end do not keep the application from ending. */
   private async finishCalls(): Promise<void> {
+    this.isDraining = true;
+    this._status$.next('draining');
+    await Promise.all(this.broker.listeners.map((listener) => listener.close()));
     let deadline: NodeJS.Timeout | undefined;
     const isOver = new Promise<void>((resolve) => (deadline = setTimeout(resolve, finishMs)));
     await Promise.race([Promise.all(this.running), isOver]);

@@ -9,6 +9,7 @@ import type { Peer } from './client.js';
 import { systemClock, type Clock } from './clock.js';
 import { Connection, beatMs } from './connection.js';
 import { Counters } from './counters.js';
+import { Deadlines } from './deadlines.js';
 import { defaultLimits, type Limits } from './limits.js';
 import type { Listener } from './listener.js';
 import type { Message } from './message.js';
@@ -68,7 +69,7 @@ export class Broker {
    */
   greet: ((connection: Connection, subscription: Subscription) => Promise<void> | undefined) | undefined;
   /** Sessions without a connection that end some day. */
-  private readonly expiring = new Set<Session>();
+  private readonly expiring: Deadlines<Session>;
   private stopBeat: (() => void) | undefined;
   private isStopping = false;
 
@@ -81,6 +82,7 @@ export class Broker {
     this.limits = { ...defaultLimits, ...options.limits };
     this.capabilities = { ...defaultCapabilities, ...options.capabilities };
     this.clock = clock;
+    this.expiring = new Deadlines(clock.now());
     this.subscriptions = new Subscriptions(this.topics, store, options.shareStrategy ?? 'roundRobin');
     this.retained = new RetainedMessages(store, this.limits, clock);
     this.wills = new Wills(clock, (will) => this.publishWill(will));
@@ -156,7 +158,7 @@ export class Broker {
     // [MQTT-3.1.2-5] taken over or waiting; a session that ended with its connection is gone by now
     const present = this.sessions.get(clientId);
     if (present) {
-      this.expiring.delete(present);
+      this.expiring.delete(present, present.expiresAt);
       return { session: present, isPresent: true };
     }
     // [MQTT-3.1.2-6]
@@ -188,7 +190,7 @@ export class Broker {
     this.subscriptions.suspend(session);
     if (session.expiryInterval !== 0xffff_ffff) {
       session.expiresAt = this.clock.now() + session.expiryInterval * 1000;
-      this.expiring.add(session);
+      this.expiring.add(session, session.expiresAt);
     }
   }
 
@@ -212,7 +214,7 @@ export class Broker {
 
   private endSession(session: Session): void {
     this.sessions.delete(session.clientId);
-    this.expiring.delete(session);
+    this.expiring.delete(session, session.expiresAt);
     session.end();
     this.subscriptions.removeAll(session);
     this.store.deleteSession(session.clientId);
@@ -224,7 +226,8 @@ export class Broker {
     const now = this.clock.now();
     for (const connection of this.connections) connection.onBeat(this.beat);
     this.wills.fireDue(now);
-    for (const session of this.expiring) if (session.expiresAt <= now) this.endSession(session);
+    for (const session of this.expiring.takeDue(now)) this.endSession(session);
+    this.retained.deleteExpired(now);
   }
 
   private publishWill(will: Message): void {

@@ -109,8 +109,9 @@ export class Connection {
     }
     // [MQTT-3.2.2-19] and its likes: Reason String and User Property are left out when the packet becomes too large
     const smaller = encodePacket(withoutProblemInformation(packet), this.protocolVersion);
-    // [MQTT-3.1.2-24]
+    // [MQTT-3.1.2-24] an answer that the client must have and cannot take leaves nothing but to part
     if (smaller.length <= this.maximumPacketSize) this.broker.barrier.hold(this, smaller);
+    else this.close();
   }
 
   /** The bytes of a PUBLISH for this client; undefined when they are more than it takes. */

@@ -16,6 +16,8 @@ export class Deliveries {
   private resent = 0;
   private unacknowledged = 0;
   private bytes = 0;
+  /** Before this time nothing that waits has expired: a full queue is not searched for each message. */
+  private earliestExpiry = Infinity;
 
   /** Messages that are not in flight yet. */
   get queued(): number {
@@ -44,8 +46,18 @@ export class Deliveries {
   /** @returns the sequence number */
   enqueue({ message, qos, retain, identifiers, share }: DeliveryContent): number {
     const sequence = this.nextSequence++;
-    this.waiting.push({ message, qos, retain, identifiers, share, sequence, state: DeliveryState.Waiting });
+    this.waiting.push({
+      message,
+      qos,
+      retain,
+      identifiers,
+      share,
+      sequence,
+      state: DeliveryState.Waiting,
+      isCounted: false,
+    });
     this.bytes += message.size;
+    if (message.expiresAt < this.earliestExpiry) this.earliestExpiry = message.expiresAt;
     return sequence;
   }
 
@@ -54,18 +66,6 @@ export class Deliveries {
     const delivery = this.waiting.shift();
     if (delivery) this.bytes -= delivery.message.size;
     return delivery;
-  }
-
-  /** Takes away what waits on behalf of `share`. */
-  takeWaiting(share: object): Delivery[] {
-    const taken: Delivery[] = [];
-    for (let count = this.waiting.length; count > 0; count--) {
-      const delivery = this.waiting.shift()!;
-      if (delivery.share === share) taken.push(delivery);
-      else this.waiting.push(delivery);
-    }
-    for (const { message } of taken) this.bytes -= message.size;
-    return taken;
   }
 
   /** What was sent on behalf of `share` at QoS 1 and is not acknowledged. */
@@ -78,14 +78,37 @@ export class Deliveries {
     return sent;
   }
 
-  /** The next to send: first, in their order, what an earlier connection left unfinished, then what waits. */
+  /** What an earlier connection left unfinished, in its order. */
+  unfinished(): Delivery[] {
+    const unfinished: Delivery[] = [];
+    for (let index = 0; index < this.inFlight.length; index++) {
+      const delivery = this.inFlight.at(index)!;
+      if (delivery.state !== DeliveryState.Done) unfinished.push(delivery);
+    }
+    return unfinished;
+  }
+
+  /** Takes away what waits and has expired. */
+  takeExpired(now: number): Delivery[] {
+    if (now < this.earliestExpiry) return [];
+    this.earliestExpiry = Infinity;
+    for (let index = 0; index < this.waiting.length; index++) {
+      const { expiresAt } = this.waiting.at(index)!.message;
+      if (expiresAt > now && expiresAt < this.earliestExpiry) this.earliestExpiry = expiresAt;
+    }
+    return this.takeWaiting(({ message }) => message.isExpired(now));
+  }
+
+  /** Takes away what waits on behalf of `share`. */
+  takeShared(share: object): Delivery[] {
+    return this.takeWaiting((delivery) => delivery.share === share);
+  }
+
+  /** The next PUBLISH: first, in their order, what an earlier connection left unacknowledged, then what waits. */
   next(): Delivery | undefined {
     while (this.resent < this.inFlight.length) {
       const delivery = this.inFlight.at(this.resent++)!;
-      if (delivery.state !== DeliveryState.Done) {
-        this.unacknowledged++;
-        return delivery;
-      }
+      if (delivery.state === DeliveryState.Sent) return this.count(delivery);
     }
     const first = this.inFlight.at(0);
     const delivery = this.waiting.at(0);
@@ -94,8 +117,7 @@ export class Deliveries {
     this.bytes -= delivery.message.size;
     this.inFlight.push(delivery);
     this.resent++;
-    this.unacknowledged++;
-    return delivery;
+    return this.count(delivery);
   }
 
   /** The delivery in flight with this packet identifier. */
@@ -121,8 +143,8 @@ export class Deliveries {
   /** The client owns the message now, or will never have it. */
   settle(delivery: Delivery): void {
     delivery.state = DeliveryState.Done;
-    const unsent = this.inFlight.at(this.resent);
-    if (!unsent || delivery.sequence < unsent.sequence) this.unacknowledged--;
+    if (delivery.isCounted) this.unacknowledged--;
+    delivery.isCounted = false;
     while (this.inFlight.at(0)?.state === DeliveryState.Done) {
       this.inFlight.shift();
       if (this.resent > 0) this.resent--;
@@ -133,6 +155,24 @@ export class Deliveries {
   rewind(): void {
     this.resent = 0;
     this.unacknowledged = 0;
+    for (let index = 0; index < this.inFlight.length; index++) this.inFlight.at(index)!.isCounted = false;
+  }
+
+  private takeWaiting(isMeant: (delivery: Delivery) => boolean): Delivery[] {
+    const taken: Delivery[] = [];
+    for (let count = this.waiting.length; count > 0; count--) {
+      const delivery = this.waiting.shift()!;
+      if (isMeant(delivery)) taken.push(delivery);
+      else this.waiting.push(delivery);
+    }
+    for (const { message } of taken) this.bytes -= message.size;
+    return taken;
+  }
+
+  private count(delivery: Delivery): Delivery {
+    delivery.isCounted = true;
+    this.unacknowledged++;
+    return delivery;
   }
 }
 
@@ -161,6 +201,8 @@ export interface DeliveryContent {
 export interface Delivery extends DeliveryContent {
   readonly sequence: number;
   state: (typeof DeliveryState)[keyof typeof DeliveryState];
+  /** Whether it takes part of the Receive Maximum of this connection. */
+  isCounted: boolean;
 }
 
 /** Packet identifiers that there are: 1 to 65,535. */

@@ -1,8 +1,7 @@
-import type { Subscription } from '../topics/topic-tree.js';
 import type { Clock } from './clock.js';
+import { Deadlines } from './deadlines.js';
 import type { Limits } from './limits.js';
 import type { Message } from './message.js';
-import type { Session } from './session.js';
 import type { Store } from './store.js';
 
 /**
@@ -13,17 +12,24 @@ export class RetainedMessages {
   private readonly root = new RetainedLevel();
   private count = 0;
   private bytes = 0;
-  /** Counts the changes: a subscription gets what was retained before it, later messages reach it live. */
-  private version = 0;
+  private changes = 0;
+  private readonly expiring: Deadlines<string>;
 
   constructor(
     private readonly store: Store,
     private readonly limits: Limits,
     private readonly clock: Clock,
-  ) {}
+  ) {
+    this.expiring = new Deadlines(clock.now());
+  }
 
   get size(): number {
     return this.count;
+  }
+
+  /** Counts the changes: a subscription gets what was retained before it, later messages reach it live. */
+  get version(): number {
+    return this.changes;
   }
 
   /** Whether `message` can be kept without breaking a limit. */
@@ -44,59 +50,55 @@ export class RetainedMessages {
     }
     // [MQTT-3.3.1-5]
     const node = this.root.descend(topic.split('/'));
-    if (node.message) this.bytes -= node.message.size;
-    else this.count++;
+    if (node.message) this.forget(node.message);
     node.message = message.keep();
-    node.version = ++this.version;
+    this.count++;
+    this.expiring.add(topic, message.expiresAt);
+    node.version = ++this.changes;
     this.bytes += message.size;
     this.store.retain(topic, message);
   }
 
   get(topic: string): Message | undefined {
-    return this.root.find(topic.split('/'))?.message;
+    return this.find(topic)?.message;
   }
 
   delete(topic: string): void {
     const removed = this.root.remove(topic.split('/'), 0);
     if (!removed) return;
-    this.count--;
-    this.bytes -= removed.size;
+    this.forget(removed);
     this.store.retain(topic, undefined);
   }
 
-  /** The messages retained until now that `filter` matches, found as they are asked for. */
-  matching(filter: string): Generator<Message, void> {
-    return this.walk(filter, this.version);
+  /** Gives back the room of messages that have expired. */
+  deleteExpired(now: number): void {
+    for (const topic of this.expiring.takeDue(now)) this.delete(topic);
   }
 
-  /** Sends a session the retained messages of a subscription, in slices so that others get their turn. */
-  deliver(session: Session, subscription: Subscription): void {
-    const { connection } = session;
-    const messages = this.matching(subscription.filter);
-    const sendSlice = (): void => {
-      for (let sent = 0; sent < sliceSize; sent++) {
-        if (session.connection !== connection) return;
-        if (!session.keepsUp()) {
-          session.whenItKeepsUp(sendSlice);
-          return;
-        }
-        const { done, value } = messages.next();
-        if (done) return;
-        session.deliverFor(subscription, value);
-      }
-      setImmediate(sendSlice);
-    };
-    sendSlice();
+  /** Where the messages are that `filter` matches, found as they are asked for. */
+  matching(filter: string): Generator<RetainedLevel, void> {
+    return this.root.matching(filter.split('/'), 0);
   }
 
-  private *walk(filter: string, version: number): Generator<Message, void> {
-    const now = this.clock.now();
-    for (const node of this.root.matching(filter.split('/'), 0)) {
-      const message = node.message!;
-      // [MQTT-3.3.2-5]
-      if (message.isExpired(now)) this.delete(message.topic);
-      else if (node.version <= version) yield message;
+  /** The place of a topic's message. */
+  find(topic: string): RetainedLevel | undefined {
+    return this.root.find(topic.split('/'));
+  }
+
+  /** The message of a place unless it came after `version`; one that has expired is removed ([MQTT-3.3.2-5]). */
+  take(place: RetainedLevel, version: number): Message | undefined {
+    const { message } = place;
+    if (message?.isExpired(this.clock.now())) {
+      this.delete(message.topic);
+      return undefined;
     }
+    return place.version <= version ? message : undefined;
+  }
+
+  private forget({ topic, size, expiresAt }: Message): void {
+    this.count--;
+    this.bytes -= size;
+    this.expiring.delete(topic, expiresAt);
   }
 
   private fits(bytes: number): boolean {
@@ -104,10 +106,8 @@ export class RetainedMessages {
   }
 }
 
-/** Retained messages that one subscription gets before the event loop goes round. */
-const sliceSize = 500;
-
-class RetainedLevel {
+/** A topic level: the message retained for the topic that ends here, and the levels below. */
+export class RetainedLevel {
   message: Message | undefined;
   /** Of the change that brought the message. */
   version = 0;

@@ -5,6 +5,7 @@ import type { Broker } from './broker.js';
 import type { Connection } from './connection.js';
 import { Deliveries, DeliveryState, packetIdOf, type Delivery, type DeliveryContent } from './deliveries.js';
 import type { Message } from './message.js';
+import type { RetainedDelivery } from './retained-delivery.js';
 import type { Subscriber } from './router.js';
 import type { SharedSubscription } from './shared-subscription.js';
 import type { ShareMember } from './share-strategy.js';
@@ -25,6 +26,7 @@ export class Session implements Subscriber, ShareMember {
   /** Packet identifiers of QoS 2 messages received and not yet released. */
   readonly received = new Set<number>();
   private readonly waiting: (() => void)[] = [];
+  private readonly retained = new Set<RetainedDelivery>();
   private isPumping = false;
   private isEnded = false;
 
@@ -45,6 +47,16 @@ export class Session implements Subscriber, ShareMember {
     return this.deliveries.queued;
   }
 
+  /** Retained messages for a new subscription are on their way, and live ones must not overtake them. */
+  expectRetained(delivery: RetainedDelivery): void {
+    this.retained.add(delivery);
+  }
+
+  /** They have all been sent. */
+  gotRetained(delivery: RetainedDelivery): void {
+    this.retained.delete(delivery);
+  }
+
   /** Hop 6 of a message: the QoS is the lower of both, and at QoS 1 and 2 the message is in the session's care. */
   deliver(message: Message, target: Target<Subscriber>, share?: SharedSubscription): void {
     let matched: Target<Subscriber> | undefined = target;
@@ -53,6 +65,8 @@ export class Session implements Subscriber, ShareMember {
       matched = target.own;
       if (matched === undefined) return;
     }
+    // [MQTT-4.6.0-5]
+    if (this.retained.size > 0) for (const delivery of this.retained) delivery.sendNow(message.topic);
     // [MQTT-3.8.4-8]
     const qos = message.qos < matched.qos ? message.qos : matched.qos;
     // [MQTT-3.3.1-12] [MQTT-3.3.1-13]
@@ -71,17 +85,27 @@ export class Session implements Subscriber, ShareMember {
     else this.enqueue({ message, qos, retain, identifiers, share: undefined });
   }
 
-  /** The client is connected: `pump` sends what is unfinished again, then what waited. */
+  /** The client is connected. */
   attach(connection: Connection): void {
     this.connection = connection;
     this.expiresAt = Infinity;
-    this.deliveries.rewind();
+  }
+
+  /** Behind the CONNACK, what is unfinished goes out again, then what waited ([MQTT-4.4.0-1]). */
+  resume(): void {
+    for (const delivery of this.deliveries.unfinished()) {
+      // [MQTT-4.9.0-3] no Receive Maximum delays a PUBREL
+      if (delivery.state === DeliveryState.Released) this.connection!.hold(PacketType.PUBREL, packetIdOf(delivery));
+      else this.sendNext(this.connection!);
+    }
+    this.pump();
   }
 
   /** The connection is gone. */
   detach(): void {
     this.connection = undefined;
     this.waiting.length = 0;
+    this.retained.clear();
     this.deliveries.rewind();
   }
 
@@ -97,7 +121,7 @@ export class Session implements Subscriber, ShareMember {
   handBack(share: SharedSubscription): void {
     const unfinished = this.isEnded ? this.deliveries.sentAtLeastOnce(share) : [];
     for (const delivery of unfinished) this.settle(delivery);
-    unfinished.push(...this.deliveries.takeWaiting(share));
+    unfinished.push(...this.deliveries.takeShared(share));
     for (const { message, sequence } of unfinished) {
       this.broker.store.acknowledge(this, sequence);
       share.deliver(message);
@@ -106,17 +130,11 @@ export class Session implements Subscriber, ShareMember {
 
   /** Sends what waits, as far as Receive Maximum and the outbox allow. */
   pump(): void {
-    const { connection, deliveries } = this;
+    const { connection } = this;
     // A message too large for the client settles at once and comes back here.
     if (!connection || this.isPumping) return;
     this.isPumping = true;
-    const now = this.broker.clock.now();
-    // [MQTT-3.3.4-9] [MQTT-4.9.0-2]
-    while (deliveries.sending < connection.receiveMaximum && connection.outbox.hasRoom()) {
-      const delivery = deliveries.next();
-      if (!delivery) break;
-      this.send(connection, delivery, now);
-    }
+    while (this.sendNext(connection));
     this.isPumping = false;
     if (this.waiting.length > 0 && this.keepsUp()) for (const resume of this.waiting.splice(0)) resume();
   }
@@ -145,11 +163,9 @@ export class Session implements Subscriber, ShareMember {
   private enqueue(content: DeliveryContent): void {
     const { deliveries, broker } = this;
     const { message } = content;
-    if (this.isFull(message)) {
+    if (this.isFull(message) && !this.makeRoom(message)) {
       broker.counters.messagesDropped++;
-      if (broker.limits.onQueueFull === 'dropNewest') return;
-      const dropped = deliveries.dropOldest();
-      if (dropped) broker.store.acknowledge(this, dropped.sequence);
+      return;
     }
     message.keep();
     const sequence = deliveries.enqueue(content);
@@ -164,6 +180,18 @@ export class Session implements Subscriber, ShareMember {
     return queued > 0 && (queued >= maximumQueuedMessages || queuedBytes + size > maximumQueuedBytes);
   }
 
+  /** What has expired gives way first, then what `onQueueFull` says. */
+  private makeRoom(message: Message): boolean {
+    const { deliveries, broker } = this;
+    const dropped = deliveries.takeExpired(broker.clock.now());
+    if (broker.limits.onQueueFull === 'dropOldest') {
+      while (this.isFull(message)) dropped.push(deliveries.dropOldest()!);
+    }
+    broker.counters.messagesDropped += dropped.length;
+    for (const { sequence } of dropped) broker.store.acknowledge(this, sequence);
+    return !this.isFull(message);
+  }
+
   private sendAtMostOnce(message: Message, retain: boolean, identifiers: readonly number[] | undefined): void {
     const { connection, broker } = this;
     const frame = connection?.outbox.hasRoom() ? connection.frame(message, false, identifiers) : undefined;
@@ -175,16 +203,22 @@ export class Session implements Subscriber, ShareMember {
     connection!.outbox.publish(frame, retain ? 0x31 : 0x30);
   }
 
-  private send(connection: Connection, delivery: Delivery, now: number): void {
+  private sendNext(connection: Connection): boolean {
+    const { deliveries } = this;
+    // [MQTT-3.3.4-9] [MQTT-4.9.0-2]
+    if (deliveries.sending >= connection.receiveMaximum || !connection.outbox.hasRoom()) return false;
+    const delivery = deliveries.next();
+    if (!delivery) return false;
+    this.send(connection, delivery);
+    return true;
+  }
+
+  private send(connection: Connection, delivery: Delivery): void {
     const { message, qos, retain, identifiers } = delivery;
-    if (delivery.state === DeliveryState.Released) {
-      // [MQTT-4.4.0-1]
-      connection.hold(PacketType.PUBREL, packetIdOf(delivery));
-      return;
-    }
     const isResent = delivery.state === DeliveryState.Sent;
     // [MQTT-3.3.2-5] [MQTT-4.3.3-7] a message that was sent once does not expire
-    const frame = !isResent && message.isExpired(now) ? undefined : connection.frame(message, true, identifiers);
+    const isLate = !isResent && message.isExpired(this.broker.clock.now());
+    const frame = isLate ? undefined : connection.frame(message, true, identifiers);
     if (frame === undefined) {
       this.broker.counters.messagesDropped++;
       this.settle(delivery);

@@ -1,6 +1,7 @@
 import type { WillFields } from '../protocol/packets.js';
 import type { Client } from './client.js';
 import type { Clock } from './clock.js';
+import { Deadlines } from './deadlines.js';
 import { Message } from './message.js';
 import type { Session } from './session.js';
 
@@ -14,12 +15,14 @@ interface Will {
 /** The Will Messages of all sessions (MQTT 5, 3.1.2.5), those of connected clients and those that wait for their delay. */
 export class Wills {
   private readonly wills = new Map<Session, Will>();
-  private readonly delayed = new Set<Session>();
+  private readonly delayed: Deadlines<Session>;
 
   constructor(
     private readonly clock: Clock,
     private readonly publish: (will: Message) => void,
-  ) {}
+  ) {
+    this.delayed = new Deadlines(clock.now());
+  }
 
   /** [MQTT-3.1.2-7] stores the will with its session; the fields are copied. */
   store(session: Session, fields: WillFields, client: Client): void {
@@ -28,13 +31,14 @@ export class Wills {
     const copied = properties && { ...properties, ...(correlationData && { correlationData }) };
     const kept = { ...fields, payload: Buffer.from(fields.payload), properties: copied };
     this.wills.set(session, { fields: kept, client, dueAt: Infinity });
-    this.delayed.delete(session);
   }
 
   /** [MQTT-3.1.2-10] [MQTT-3.1.3-9] the client said goodbye, or is back in time. */
   discard(session: Session): void {
+    const will = this.wills.get(session);
+    if (!will) return;
     this.wills.delete(session);
-    this.delayed.delete(session);
+    this.delayed.delete(session, will.dueAt);
   }
 
   /** [MQTT-3.1.2-8] the connection is closed: due after its delay or when the session ends, whatever is first. */
@@ -47,7 +51,7 @@ export class Wills {
       return;
     }
     will.dueAt = this.clock.now() + delay * 1000;
-    this.delayed.add(session);
+    this.delayed.add(session, will.dueAt);
   }
 
   /** The session ends: its will is due. */
@@ -63,6 +67,6 @@ export class Wills {
   }
 
   fireDue(now: number): void {
-    for (const session of this.delayed) if (this.wills.get(session)!.dueAt <= now) this.fire(session);
+    for (const session of this.delayed.takeDue(now)) this.fire(session);
   }
 }

@@ -46,6 +46,10 @@ export function handleAuth(connection: Connection, { reasonCode, properties }: A
   if (reasonCode === ReasonCode.ReAuthenticate) {
     if (!connection.client || authentication.exchange) throw protocolError('an AUTH starts over too early', '4.12.1-1');
     authentication.exchange = broker.auth.exchange(authentication.method, authentication.login);
+    if (!authentication.exchange) {
+      // [MQTT-4.12.1-2]
+      throw new MqttError(ReasonCode.NotAuthorized, 'the authentication method is not offered', 'MQTT-4.12.1-2');
+    }
     authentication.onSuccess = (step) => sendAuth(connection, ReasonCode.Success, step.data);
   } else if (reasonCode !== ReasonCode.ContinueAuthentication || !authentication.exchange) {
     // [MQTT-4.12.0-3]

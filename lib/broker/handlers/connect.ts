@@ -116,7 +116,7 @@ function welcome(connection: Connection, packet: ConnectPacket, step: Extract<Au
     properties: protocolVersion === 5 ? connackProperties(connection, packet, step) : undefined,
   });
   broker.connected(connection);
-  session.pump();
+  session.resume();
 }
 
 const grantedKeepAlive = (requested: number, maximum: number) =>

@@ -5,11 +5,13 @@ import { hasWildcard, isShared, isTopicFilter, parseShare } from '../../topics/t
 import type { Subscription } from '../../topics/topic-tree.js';
 import type { Capabilities } from '../capabilities.js';
 import type { Connection } from '../connection.js';
+import { RetainedDelivery } from '../retained-delivery.js';
 
 /** [MQTT-3.8.4-5] several filters are several SUBSCRIBEs with one SUBACK. */
 export function handleSubscribe(connection: Connection, packet: SubscribePacket): void {
   const { maximumQoS } = connection.broker.capabilities;
   const requests = packet.subscriptions.map((request) => toSubscription(request, packet, maximumQoS));
+  for (const subscription of requests) refuseUnavailable(connection, subscription);
   const verdicts = requests.map(({ filter }) => connection.broker.auth.maySubscribe(connection.client!, filter));
   if (verdicts.every((verdict) => typeof verdict === 'boolean')) {
     subscribe(connection, packet, requests, verdicts);
@@ -49,8 +51,7 @@ function subscribe(
   const granted: Subscription[] = [];
   const retained: Subscription[] = [];
   const reasonCodes = requests.map((subscription, index) => {
-    const unavailable = unavailableFor(subscription, broker.capabilities);
-    if (unavailable !== undefined) return refusal(connection, unavailable);
+    if (unavailableFor(subscription, broker.capabilities) !== undefined) return ReasonCode.UnspecifiedError;
     if (!verdicts[index]) return refusal(connection, ReasonCode.NotAuthorized);
     const { filter } = packet.subscriptions[index];
     if (!session.subscriptions.has(filter) && session.subscriptions.size >= broker.limits.maximumSubscriptions) {
@@ -65,13 +66,14 @@ function subscribe(
   });
   connection.reply({ type: PacketType.SUBACK, packetId: packet.packetId, reasonCodes });
   const sendRetained = (): void => {
-    for (const subscription of retained) broker.retained.deliver(session, subscription);
+    for (const subscription of retained) new RetainedDelivery(broker.retained, session, subscription).start();
   };
   const greeted = granted.flatMap((subscription) => broker.greet?.(connection, subscription) ?? []);
   if (greeted.length === 0) sendRetained();
   else void Promise.all(greeted).then(sendRetained);
 }
 
+/** What CONNACK said is not available (3.2.2.3.11 to 3.2.2.3.13). */
 function unavailableFor({ filter, share, identifier }: Subscription, capabilities: Capabilities): number | undefined {
   if (share !== undefined && !capabilities.sharedSubscriptionAvailable) {
     return ReasonCode.SharedSubscriptionsNotSupported;
@@ -83,6 +85,14 @@ function unavailableFor({ filter, share, identifier }: Subscription, capabilitie
     return ReasonCode.SubscriptionIdentifiersNotSupported;
   }
   return undefined;
+}
+
+/** An MQTT 5 client was told in CONNACK, so asking is a protocol error; an older one gets its SUBACK. */
+function refuseUnavailable({ protocolVersion, broker }: Connection, subscription: Subscription): void {
+  const reasonCode = unavailableFor(subscription, broker.capabilities);
+  if (reasonCode !== undefined && protocolVersion === 5) {
+    throw new MqttError(reasonCode, 'a subscription asks for what is not available', 'MQTT-4.13.1-1');
+  }
 }
 
 /** 3.1.1 knows one failing code; 3.1 knows none, and its clients read 0x80 as the failure it is. */

@@ -1,0 +1,69 @@
+import { matches } from '../topics/topic-names.js';
+import type { Subscription } from '../topics/topic-tree.js';
+import type { RetainedLevel, RetainedMessages } from './retained-messages.js';
+import type { Session } from './session.js';
+
+/**
+ * The retained messages for one new subscription, sent in slices: others get their turn, and a client that does not keep
+ * up is waited for.
+ *
+ * What is published meanwhile reaches the session live, and must not overtake an older message of the same topic: then
+ * that one is sent out of turn.
+ */
+export class RetainedDelivery {
+  private readonly places: Generator<RetainedLevel, void>;
+  private readonly sent = new Set<RetainedLevel>();
+  private readonly version: number;
+  private readonly connection;
+
+  constructor(
+    private readonly retained: RetainedMessages,
+    private readonly session: Session,
+    private readonly subscription: Subscription,
+  ) {
+    this.places = retained.matching(subscription.filter);
+    this.version = retained.version;
+    this.connection = session.connection;
+  }
+
+  /** Sends the first slice at once. */
+  start(): void {
+    this.session.expectRetained(this);
+    this.sendSlice();
+  }
+
+  /** A message on `topic` is about to be delivered live: the retained one goes first. */
+  sendNow(topic: string): void {
+    if (!matches(this.subscription.filter, topic)) return;
+    const place = this.retained.find(topic);
+    if (place) this.send(place);
+  }
+
+  private readonly sendSlice = (): void => {
+    const { session } = this;
+    for (let count = 0; count < sliceSize; count++) {
+      if (session.connection !== this.connection) return;
+      if (!session.keepsUp()) {
+        session.whenItKeepsUp(this.sendSlice);
+        return;
+      }
+      const { done, value } = this.places.next();
+      if (done) {
+        session.gotRetained(this);
+        return;
+      }
+      this.send(value);
+    }
+    setImmediate(this.sendSlice);
+  };
+
+  private send(place: RetainedLevel): void {
+    if (this.sent.has(place)) return;
+    this.sent.add(place);
+    const message = this.retained.take(place, this.version);
+    if (message) this.session.deliverFor(this.subscription, message);
+  }
+}
+
+/** Retained messages that one subscription gets before the event loop goes round. */
+const sliceSize = 500;
