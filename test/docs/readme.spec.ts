@@ -1,0 +1,75 @@
+import { readFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { describe, expect, it } from '@jest/globals';
+import { apps } from '../support/nest-app.js';
+import { mqttJs } from '../support/mqttjs.js';
+import { Program, programs } from '../support/programs.js';
+import { SensorsController } from './readme-app.js';
+
+const readme = readFileSync('README.md', 'utf8');
+
+/** The text of the README's code blocks in a language, in their order. */
+const blocks = (language: string): string[] =>
+  [...readme.matchAll(new RegExp(`\`\`\`${language}\n(.*?)\`\`\``, 'gs'))].map(([, text]) => text);
+
+describe('README.md', () => {
+  const start = apps();
+  const connect = mqttJs();
+  const run = programs();
+
+  it('shows on its first screen what happens when its commands are typed', async () => {
+    const [, listen, publish] = blocks('sh');
+    const [appears] = blocks('text');
+    const sample = await startSample();
+    const port = /:(\d+)$/.exec(await sample.lines.find((line) => line.includes('listening on mqtt://')))![1];
+    const typed = (command: string) => command.trim().replaceAll('1883', port);
+    try {
+      // mosquitto_sub keeps what it says in a buffer unless told otherwise; -d says when it has subscribed.
+      const listener = run('sh', '-c', `exec stdbuf -oL ${typed(listen)} -d`);
+      await listener.says('Subscribed');
+
+      for (const command of typed(publish).split('\n')) {
+        expect(spawnSync('sh', ['-c', command], { encoding: 'utf8' })).toMatchObject({ status: 0 });
+      }
+
+      for (const line of appears.trim().split('\n')) await listener.says(`${line}\n`);
+    } finally {
+      sample.kill('SIGTERM');
+    }
+    expect(await sample.finished).toMatchObject({ code: 0 });
+  });
+
+  it('shows an application that is the one tested here', () => {
+    expect(blocks('ts')[0]).toBe(readFileSync('test/docs/readme-app.ts', 'utf8'));
+  });
+
+  it('shows handlers that do what it says', async () => {
+    const { port } = await start({ controllers: [SensorsController] });
+    const device = await connect(port, { protocolVersion: 5, clientId: 'device-7' });
+    await device.client.subscribeAsync(['sensors/+/reading', 'answers/7']);
+    expect(await device.next()).toBe('sensors/7/reading: {"celsius":21.5}');
+
+    await device.client.publishAsync('calc/sum', '[1,2,39]', { properties: { responseTopic: 'answers/7' } });
+    expect(await device.next()).toBe('answers/7: 42');
+
+    await device.client.subscribeAsync('sensors/7/alarm', { qos: 1 });
+    await device.client.publishAsync('sensors/7/reading', '{"celsius":61}');
+    const heard = [await device.next(), await device.next()];
+    expect(heard).toContain('sensors/7/reading: {"celsius":61}');
+    expect(heard).toContain('sensors/7/alarm: {"by":"device-7"}');
+  });
+
+  it('names only files that are there', () => {
+    const links = [...readme.matchAll(/\]\((?!https?:|#)([^)]+)\)/g)].map(([, path]) => path);
+    expect(links.length).toBeGreaterThan(5);
+    for (const path of links) expect(() => readFileSync(path)).not.toThrow(/ENOENT/);
+  });
+});
+
+/** Builds and runs the first sample as `npm start` does, on a free port. */
+async function startSample(): Promise<Program> {
+  const { scripts } = JSON.parse(readFileSync('package.json', 'utf8')) as { scripts: { start: string } };
+  return new Program('sh', ['-c', scripts.start.replace('&& node', '&& exec node')], {
+    env: { ...process.env, MQTT_PORT: '0', NO_COLOR: '1' },
+  });
+}
