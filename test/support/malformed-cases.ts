@@ -159,6 +159,7 @@ const others = rows(
   ['a topic name with +', ...publishTo("0003'+/b'"), invalidTopic, '3.3.2-2'],
   ['a PINGREQ with a body', 4, 'c0 01 00', malformed],
   ['a PUBACK with a reason before version 5', 4, '40 03 0007 00', malformed],
+  ['an UNSUBACK with reasons before version 5', 4, 'b0 03 0007 00', malformed],
   ['a DISCONNECT with a reason before version 5', 4, 'e0 01 00', malformed],
   ['a reason code that PUBACK does not have', 5, '40 03 0007 01', protocolError],
   ['a reason code that PUBREL does not have', 5, '62 03 0007 10', protocolError],

@@ -11,7 +11,7 @@ export function describeInMemory(
   title: string,
   define: (start: (options?: Partial<BrokerOptions>) => Promise<TestBroker>) => void,
 ): void {
-  describe(title, () => {
+  describe.each(['memory'])(`${title} in %s`, () => {
     const running: TestBroker[] = [];
     afterEach(async () => {
       await Promise.all(running.splice(0).map((broker) => broker.stop()));

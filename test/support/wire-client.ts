@@ -17,6 +17,8 @@ import type { Properties } from '../../lib/protocol/properties.js';
 
 /** What `connect` sends unless told otherwise. */
 export type ConnectOptions = Partial<Omit<ConnectPacket, 'type' | 'protocolVersion'>>;
+/** A filter alone, or with options. */
+export type Requested = string | (Partial<SubscriptionRequest> & { filter: string });
 export type PublishOptions = Partial<Omit<PublishPacket, 'type' | 'payload'>> & { payload?: string | Buffer };
 
 /**
@@ -67,10 +69,7 @@ export class WireClient {
 
   /** Sends SUBSCRIBE and gives the SUBACK. */
   async subscribe(
-    filters:
-      | string
-      | (Partial<SubscriptionRequest> & { filter: string })
-      | (Partial<SubscriptionRequest> & { filter: string })[],
+    filters: Requested | readonly Requested[],
     options: { qos?: QoS; properties?: Properties } = {},
   ): Promise<SubackPacket> {
     const list = (Array.isArray(filters) ? filters : [filters]).map((one) =>
