@@ -1,8 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
-import { MqttError } from '../../../lib/protocol/mqtt-error.js';
-import { PacketDecoder, ReceivedPublish, UnsupportedProtocolError } from '../../../lib/protocol/packet-decoder.js';
+import { MqttError, UnsupportedProtocolError } from '../../../lib/protocol/mqtt-error.js';
+import { PacketDecoder } from '../../../lib/protocol/packet-decoder.js';
 import { PacketType } from '../../../lib/protocol/packets.js';
 import { ReasonCode } from '../../../lib/protocol/reason-codes.js';
+import { ReceivedPublish } from '../../../lib/protocol/received-publish.js';
 import { hex, readNotation } from '../../support/bytes.js';
 import { decodeChunks, decoderFor, drain, thrownBy } from '../../support/decoding.js';
 import { malformedCases } from '../../support/malformed-cases.js';
@@ -44,6 +45,14 @@ describe('PacketDecoder', () => {
 
     expect(decoder.protocolVersion).toBe(5);
     expect(packets[1]).toEqual({ type: PacketType.DISCONNECT, reasonCode: 4 });
+  });
+
+  it('knows the version of a malformed CONNECT, so that it can be answered', () => {
+    const decoder = decoderFor();
+    decoder.push(hex("10 10 0004'MQTT' 05 03 003c 00{} 0003'dev'"));
+
+    expect(() => decoder.next()).toThrow(MqttError);
+    expect(decoder.protocolVersion).toBe(5);
   });
 
   it('[v3: MQTT-3.1.2-2] tells which protocol level it does not support', () => {

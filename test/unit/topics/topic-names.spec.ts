@@ -186,19 +186,19 @@ describe('covers', () => {
 
 describe('parsePattern', () => {
   it.each([
-    ['sensors/:id/temperature', 'sensors/+/temperature', [{ name: 'id', level: 1 }]],
-    ['files/:path#', 'files/#', [{ name: 'path', level: 1 }]],
+    ['sensors/:id/temperature', 'sensors/+/temperature', [{ name: 'id', level: 1, isRest: false }]],
+    ['files/:path#', 'files/#', [{ name: 'path', level: 1, isRest: true }]],
     [
       ':a/:b',
       '+/+',
       [
-        { name: 'a', level: 0 },
-        { name: 'b', level: 1 },
+        { name: 'a', level: 0, isRest: false },
+        { name: 'b', level: 1, isRest: false },
       ],
     ],
     ['a/+/b/#', 'a/+/b/#', []],
     ['time/12:30/:', 'time/12:30/:', []],
-    [':__proto__', '+', [{ name: '__proto__', level: 0 }]],
+    [':__proto__', '+', [{ name: '__proto__', level: 0, isRest: false }]],
   ])('reads %s', (pattern, filter, names) => {
     expect(parsePattern(pattern)).toEqual({ filter, names });
   });

@@ -4,10 +4,15 @@ import { cachedIn, literalsOf, nodesOf, nodesVisited } from '../../support/tree-
 
 /** Full size with `npm run test:long`. */
 const oneOffFilters = process.env.MQTTD_TEST_LONG ? 1_000_000 : 20_000;
+const longTimeoutMs = 120_000;
 
 const subscriber = {};
 const to = (filter: string): Subscription => ({
-  ...{ filter, qos: 0, noLocal: false, retainAsPublished: false, retainHandling: 0 },
+  filter,
+  qos: 0,
+  noLocal: false,
+  retainAsPublished: false,
+  retainHandling: 0,
 });
 const times = <T>(count: number, make: (index: number) => T) =>
   Array.from({ length: count }, (_, index) => make(index));
@@ -40,25 +45,33 @@ describe('TopicTree, what it costs', () => {
     expect(nodesVisited(tree, () => tree.match(times(10, () => 'a').join('/')))).toBe(nodesOf(tree));
   });
 
-  it('[A10] a tree of many one-off filters is matched in as many steps as the topic has ways', () => {
-    const filters = times(oneOffFilters, (index) => `one-off/${index}/+`);
-    const tree = treeOf(filters);
+  it(
+    '[A10] a tree of many one-off filters is matched in as many steps as the topic has ways',
+    () => {
+      const filters = times(oneOffFilters, (index) => `one-off/${index}/+`);
+      const tree = treeOf(filters);
 
-    expect(nodesVisited(tree, () => tree.match('one-off/7/x'))).toBe(4);
-    expect(nodesVisited(tree, () => tree.match('one-off/none/x'))).toBe(2);
-  });
+      expect(nodesVisited(tree, () => tree.match('one-off/7/x'))).toBe(4);
+      expect(nodesVisited(tree, () => tree.match('one-off/none/x'))).toBe(2);
+    },
+    longTimeoutMs,
+  );
 
-  it('[A10] many one-off filters give everything back', () => {
-    const filters = times(oneOffFilters, (index) =>
-      index % 3 === 0 ? `one-off/${index}/#` : index % 3 === 1 ? `one-off/${index}/+/x` : `one-off/${index}`,
-    );
-    const tree = treeOf(filters);
-    expect(tree.size).toBe(oneOffFilters);
+  it(
+    '[A10] many one-off filters give everything back',
+    () => {
+      const filters = times(oneOffFilters, (index) =>
+        index % 3 === 0 ? `one-off/${index}/#` : index % 3 === 1 ? `one-off/${index}/+/x` : `one-off/${index}`,
+      );
+      const tree = treeOf(filters);
+      expect(tree.size).toBe(oneOffFilters);
 
-    for (const filter of filters) tree.unsubscribe(subscriber, filter);
+      for (const filter of filters) tree.unsubscribe(subscriber, filter);
 
-    expect([tree.size, literalsOf(tree), nodesOf(tree)]).toEqual([0, 0, 1]);
-  });
+      expect([tree.size, literalsOf(tree), nodesOf(tree)]).toEqual([0, 0, 1]);
+    },
+    longTimeoutMs,
+  );
 
   it('[A10] a filter that is not there makes no nodes', () => {
     const tree = treeOf(['a/+']);
