@@ -3,6 +3,7 @@ import type { ReceivedPublish } from '../protocol/received-publish.js';
 import { PacketType, type ProtocolVersion, type PublishPacket, type QoS } from '../protocol/packets.js';
 import type { Properties } from '../protocol/properties.js';
 import type { Client } from './client.js';
+import { copyBytes } from './copy-bytes.js';
 
 /** The bytes of a PUBLISH; the first byte and the packet identifier are patched while copying. */
 export interface Frame {
@@ -108,7 +109,9 @@ export class Message {
     }
     const from = received?.start ?? this.payloadStart;
     // Copy: a 20-byte view would keep the whole 64 KiB read buffer alive.
-    this.payloadBytes = Buffer.from(this.payloadBytes.subarray(from, this.payloadEnd));
+    const copy = Buffer.allocUnsafe(this.payloadEnd - from);
+    copyBytes(this.payloadBytes, copy, 0, from, this.payloadEnd);
+    this.payloadBytes = copy;
     this.payloadStart -= from;
     this.payloadEnd -= from;
     if (received) {

@@ -2,6 +2,7 @@ import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { PacketType } from '../protocol/packets.js';
 import type { Barrier } from './barrier.js';
+import { copyBytes } from './copy-bytes.js';
 import type { Frame } from './message.js';
 
 /**
@@ -181,12 +182,3 @@ const sharedSize = 262_144;
 let shared = Buffer.allocUnsafeSlow(sharedSize);
 /** Room for pieces that an outbox keeps between ticks. */
 const keptPieces = 64;
-
-/** Up to about a hundred bytes a loop is faster than the two calls and the view of `copy`. */
-function copyBytes(source: Buffer, target: Buffer, at: number, start: number, end: number): void {
-  if (end - start > 96) {
-    source.copy(target, at, start, end);
-    return;
-  }
-  for (let from = start; from < end; from++) target[at++] = source[from]!;
-}

@@ -96,7 +96,13 @@ export function parsePattern(pattern: string): { filter: string; names: NamedLev
 }
 
 function isText(text: string): boolean {
-  return text.length > 0 && !/\p{Surrogate}/u.test(text) && !text.includes('\0') && Buffer.byteLength(text) <= longestBytes && levelsWithin(text);
+  return (
+    text.length > 0 &&
+    !/\p{Surrogate}/u.test(text) &&
+    !text.includes('\0') &&
+    Buffer.byteLength(text) <= longestBytes &&
+    levelsWithin(text)
+  );
 }
 
 function levelsWithin(text: string): boolean {

@@ -1,0 +1,102 @@
+import { expect, it } from '@jest/globals';
+import type { Limits } from '../../lib/broker/limits.js';
+import { describeInMemory, leave, payloadsOf, publishKept, readAll, resume } from '../support/scenario.js';
+import type { TestBroker } from '../support/test-broker.js';
+import type { WireClient } from '../support/wire-client.js';
+
+describeInMemory('the bounds of a queue', (start) => {
+  async function absent(limits: Partial<Limits>): Promise<[broker: TestBroker, publisher: WireClient]> {
+    const broker = await start({ limits });
+    await (await resume(broker, 'sub')).subscribe('a', { qos: 2 });
+    await leave(await resume(broker, 'sub'));
+    return [broker, await broker.client()];
+  }
+
+  const deliveries = ({ broker }: TestBroker) => broker.sessions.get('sub')!.deliveries;
+
+  it('[A35] dropNewest: what comes to a full queue is dropped and counted, acknowledged to the publisher', async () => {
+    const [broker, publisher] = await absent({ maximumQueuedMessages: 5 });
+
+    for (let number = 1; number <= 8; number++) await publishKept(publisher, 'a', { payload: `${number}` });
+
+    expect(broker.broker.counters.messagesDropped).toBe(3);
+    expect(deliveries(broker).queued).toBe(5);
+    expect(payloadsOf(await readAll(await resume(broker, 'sub')))).toEqual(['1', '2', '3', '4', '5']);
+  });
+
+  it('[A35] dropOldest: what waits longest gives way and is counted', async () => {
+    const [broker, publisher] = await absent({ maximumQueuedMessages: 5, onQueueFull: 'dropOldest' });
+
+    for (let number = 1; number <= 8; number++) await publishKept(publisher, 'a', { payload: `${number}` });
+
+    expect(broker.broker.counters.messagesDropped).toBe(3);
+    expect(deliveries(broker).queued).toBe(5);
+    expect(payloadsOf(await readAll(await resume(broker, 'sub')))).toEqual(['4', '5', '6', '7', '8']);
+  });
+
+  it('[A35] dropOldest never drops what is in flight', async () => {
+    const broker = await start({ limits: { maximumQueuedMessages: 2, onQueueFull: 'dropOldest' } });
+    const publisher = await broker.client();
+    const first = await resume(broker, 'sub', { receiveMaximum: 2 });
+    await first.subscribe('a', { qos: 2 });
+    for (let number = 1; number <= 8; number++) await publishKept(publisher, 'a', { payload: `${number}` });
+    expect(payloadsOf(await readAll(first))).toEqual(['1', '2']);
+    await leave(first);
+
+    expect(payloadsOf(await readAll(await resume(broker, 'sub')))).toEqual(['1', '2', '7', '8']);
+    expect(broker.broker.counters.messagesDropped).toBe(4);
+  });
+
+  it.each(['dropNewest', 'dropOldest'] as const)('[A35] %s: the bytes stay within their bound', async (onQueueFull) => {
+    const maximumQueuedBytes = 20_000;
+    const [broker, publisher] = await absent({ maximumQueuedBytes, onQueueFull });
+    const sizes = [...Array.from({ length: 60 }, () => 10), 9_000, 9_000, 9_000, 9_000, 10, 15_000, 15_000, 10];
+
+    let dropped = 0;
+    for (const size of sizes) {
+      await publishKept(publisher, 'a', { payload: 'x'.repeat(size) });
+      expect(deliveries(broker).queuedBytes).toBeLessThanOrEqual(maximumQueuedBytes);
+      expect(broker.broker.counters.messagesDropped).toBeGreaterThanOrEqual(dropped);
+      dropped = broker.broker.counters.messagesDropped;
+    }
+
+    const received = await readAll(await resume(broker, 'sub'));
+    expect(received).toHaveLength(sizes.length - dropped);
+    expect(dropped).toBeGreaterThan(0);
+    expect(deliveries(broker).queuedBytes).toBe(0);
+  });
+
+  it('[A35] counts many empty messages as well: they take room too', async () => {
+    const [broker, publisher] = await absent({ maximumQueuedBytes: 10_000 });
+
+    for (let number = 0; number < 200; number++) await publishKept(publisher, 'a', { payload: '' });
+
+    expect(deliveries(broker).queued).toBeLessThan(100);
+    expect(broker.broker.counters.messagesDropped).toBe(200 - deliveries(broker).queued);
+  });
+
+  it('[A35] a queue that was full takes messages again when it has emptied', async () => {
+    const [broker, publisher] = await absent({ maximumQueuedMessages: 3, maximumQueuedBytes: 5_000 });
+    for (let round = 0; round < 5; round++) {
+      for (let number = 0; number < 6; number++) await publishKept(publisher, 'a', { payload: `${number}` });
+      const subscriber = await resume(broker, 'sub');
+      const packets = (await readAll(subscriber)) as { packetId: number }[];
+      expect(packets).toHaveLength(3);
+      for (const { packetId } of packets) subscriber.acknowledge(4, packetId);
+      await leave(subscriber);
+    }
+    expect(deliveries(broker).length).toBe(0);
+    expect(broker.broker.counters.messagesDropped).toBe(15);
+  });
+
+  it('[A35] one full queue takes nothing from the other subscribers', async () => {
+    const [broker, publisher] = await absent({ maximumQueuedMessages: 1 });
+    const online = await broker.client();
+    await online.subscribe('a', { qos: 1 });
+
+    for (let number = 0; number < 50; number++) await publishKept(publisher, 'a', { payload: `${number}` });
+
+    expect(await readAll(online)).toHaveLength(50);
+    expect(broker.broker.counters.messagesDropped).toBe(49);
+  });
+});
