@@ -1,16 +1,17 @@
 import { Injectable, Logger } from '@nestjs/common';
-import { MetadataScanner, ModulesContainer } from '@nestjs/core';
+import { ModulesContainer } from '@nestjs/core';
 import { Server, type CustomTransportStrategy, type MessageHandler, type WritePacket } from '@nestjs/microservices';
 import { Subject, takeUntil, takeWhile } from 'rxjs';
 import { Broker } from './broker/broker.js';
 import type { Connection } from './broker/connection.js';
 import { Message } from './broker/message.js';
 import { MQTTdContext } from './mqttd.context.js';
-import { MQTTD_TRANSPORT, isHandlerPattern, patternMetadata, type HandlerKind } from './mqttd.decorators.js';
+import { DeclaredMethods } from './mqttd.declared-methods.js';
+import { MQTTD_TRANSPORT, isHandlerPattern, type HandlerKind } from './mqttd.decorators.js';
 import { MQTTdUsageError } from './mqttd.errors.js';
 import { greetings } from './mqttd.greetings.js';
 import { HandlerSubscriber, reasonOf, valuesOf, type Handler, type HandlerHost } from './mqttd.handler.js';
-import { encodePayload, payloadKindOf, type PayloadKind } from './mqttd.payload.js';
+import { encodePayload } from './mqttd.payload.js';
 import type { Properties } from './protocol/properties.js';
 import { covers, parsePattern } from './topics/topic-names.js';
 import type { Subscription } from './topics/topic-tree.js';
@@ -28,8 +29,7 @@ export class MQTTdStrategy extends Server<Record<string, never>, MQTTdStatus> im
   override readonly transportId = MQTTD_TRANSPORT;
   protected override readonly logger = new Logger('MQTTd');
   private readonly greeters: Handler[] = [];
-  /** Methods that Nest has not bound yet, by pattern, in the order in which it will. */
-  private declared: Map<string, DeclaredMethod[]> | undefined;
+  private declared: DeclaredMethods | undefined;
   private readonly running = new Set<Promise<void>>();
   private isDraining = false;
   private finished: Promise<void> | undefined;
@@ -47,7 +47,8 @@ export class MQTTdStrategy extends Server<Record<string, never>, MQTTdStatus> im
   override addHandler(pattern: unknown, callback: MessageHandler, isEventHandler = false, extras: Extras = {}): void {
     callback.isEventHandler = isEventHandler;
     callback.extras = extras;
-    const method = this.takeDeclared(this.normalizePattern(pattern as string));
+    this.declared ??= new DeclaredMethods(this.modules, (declared) => this.normalizePattern(declared as string));
+    const method = this.declared.take(pattern);
     if (typeof pattern !== 'string' || !isHandlerPattern(pattern)) {
       this.logger.debug(`${method.label} is not called: its pattern is not a topic filter`);
       return;
@@ -175,7 +176,11 @@ export class MQTTdStrategy extends Server<Record<string, never>, MQTTdStatus> im
   private greet(connection: Connection, subscription: Subscription): Promise<void> | undefined {
     const matching = this.greeters.filter(({ filter }) => covers(filter, subscription.filter));
     if (matching.length === 0 || this.isDraining) return undefined;
-    return Promise.all(matching.map((handler) => this.callGreeter(handler, connection, subscription))).then(() => {});
+    const calls = matching.map((handler) => this.callGreeter(handler, connection, subscription));
+    let deadline: NodeJS.Timeout | undefined;
+    // Retained messages wait for the greeting, but not for ever.
+    const isLate = new Promise<void>((resolve) => (deadline = setTimeout(resolve, greetingMs).unref()));
+    return Promise.race([Promise.all(calls).then(() => {}), isLate]).finally(() => clearTimeout(deadline));
   }
 
   private async callGreeter(handler: Handler, connection: Connection, subscription: Subscription): Promise<void> {
@@ -200,50 +205,13 @@ export class MQTTdStrategy extends Server<Record<string, never>, MQTTdStatus> im
       });
     });
   }
-
-  private takeDeclared(pattern: string): DeclaredMethod {
-    this.declared ??= this.findDeclared();
-    return this.declared.get(pattern)?.shift() ?? { payloadKind: 'json', label: 'a handler' };
-  }
-
-  /**
-   * Nest hands over a callback without saying which method is behind it, but in a fixed order: modules, controllers,
-   * methods. Walking the same way tells class and method, and so the declared type of the payload.
-   */
-  private findDeclared(): Map<string, DeclaredMethod[]> {
-    const declared = new Map<string, DeclaredMethod[]>();
-    const scanner = new MetadataScanner();
-    for (const { controllers } of this.modules.values()) {
-      for (const { metatype } of controllers.values()) {
-        if (typeof metatype !== 'function') continue;
-        const prototype = metatype.prototype as Record<string, object>;
-        for (const name of scanner.getAllMethodNames(prototype)) {
-          const patterns = Reflect.getMetadata(patternMetadata, prototype[name]) as unknown[] | undefined;
-          const transport = Reflect.getMetadata(transportMetadata, prototype[name]) as unknown;
-          if (!patterns || (transport !== undefined && transport !== MQTTD_TRANSPORT)) continue;
-          const controller = metatype as new () => unknown;
-          const method = { payloadKind: payloadKindOf(controller, name), label: `${metatype.name}.${name}` };
-          for (const pattern of patterns) {
-            const route = this.normalizePattern(pattern as string);
-            declared.set(route, [...(declared.get(route) ?? []), method]);
-          }
-        }
-      }
-    }
-    return declared;
-  }
 }
-
-/** As Nest stores it; no public name reads it. */
-const transportMetadata = 'microservices:transport';
 
 /** How long running handlers are waited for when the application stops. */
 const finishMs = 10_000;
 
-interface DeclaredMethod {
-  readonly payloadKind: PayloadKind;
-  readonly label: string;
-}
+/** How long the retained messages of a subscription wait for `@OnSubscribe`. */
+const greetingMs = 5000;
 
 interface Extras extends Record<string, unknown> {
   readonly mqttd?: HandlerKind;

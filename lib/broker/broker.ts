@@ -1,6 +1,7 @@
 import type { Duplex } from 'node:stream';
 import { ReasonCode } from '../protocol/reason-codes.js';
 import { SeenTopics } from '../protocol/seen-topics.js';
+import { maximumLevels } from '../topics/topic-names.js';
 import { TopicTree, type Subscription } from '../topics/topic-tree.js';
 import type { Auth } from './auth.js';
 import { Barrier } from './barrier.js';
@@ -52,7 +53,7 @@ export class Broker {
   readonly capabilities: Capabilities;
   readonly clock: Clock;
   readonly counters = new Counters();
-  readonly seenTopics = new SeenTopics();
+  readonly seenTopics = new SeenTopics(maximumLevels);
   readonly topics = new TopicTree<Subscriber>();
   readonly subscriptions: Subscriptions;
   readonly retained: RetainedMessages;

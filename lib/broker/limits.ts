@@ -8,7 +8,7 @@ export interface Limits {
   readonly maximumPacketSize: number;
   /** QoS 1 and 2 messages that a client may have unacknowledged; announced to MQTT 5 clients. Default 1,024. */
   readonly receiveMaximum: number;
-  /** QoS 1 and 2 messages unacknowledged towards a client that does not say (3.1, 3.1.1). Default 1,024. */
+  /** QoS 1 and 2 messages unacknowledged towards a client, if its Receive Maximum is not less. Default 1,024. */
   readonly maximumInFlight: number;
   /** Topic aliases that an MQTT 5 client may set. Default 64. */
   readonly topicAliasMaximum: number;

@@ -63,7 +63,8 @@ export class Message {
     this.payloadEnd = end;
     this.isKept = isKept;
     const expiry = properties?.messageExpiryInterval;
-    this.expiresAt = expiry === undefined ? Infinity : receivedAt + expiry * 1000;
+    // An interval of 0 is for who is there at this moment.
+    this.expiresAt = expiry === undefined ? Infinity : receivedAt + (expiry * 1000 || 1);
   }
 
   /** A message made on this side: by the application, or a client's will. The payload must not change any more. */

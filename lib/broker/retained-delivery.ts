@@ -24,11 +24,11 @@ export class RetainedDelivery {
     this.places = retained.matching(subscription.filter);
     this.version = retained.version;
     this.connection = session.connection;
+    session.expectRetained(this);
   }
 
   /** Sends the first slice at once. */
   start(): void {
-    this.session.expectRetained(this);
     this.sendSlice();
   }
 
@@ -40,21 +40,23 @@ export class RetainedDelivery {
   }
 
   private readonly sendSlice = (): void => {
-    const { session } = this;
+    const { session, subscription } = this;
     for (let count = 0; count < sliceSize; count++) {
       if (session.connection !== this.connection) return;
+      if (!session.subscriptions.has(subscription.filter)) break;
       if (!session.keepsUp()) {
         session.whenItKeepsUp(this.sendSlice);
         return;
       }
       const { done, value } = this.places.next();
-      if (done) {
-        session.gotRetained(this);
+      if (done) break;
+      this.send(value);
+      if (count === sliceSize - 1) {
+        setImmediate(this.sendSlice);
         return;
       }
-      this.send(value);
     }
-    setImmediate(this.sendSlice);
+    session.gotRetained(this);
   };
 
   private send(place: RetainedLevel): void {

@@ -13,21 +13,38 @@ export class SeenTopics {
   private readonly bytesAt: (Buffer | undefined)[] = Array.from({ length: slots });
   private readonly nameAt: string[] = Array.from({ length: slots }, () => '');
 
+  /** @param maximumLevels above which a topic name is refused: what is kept and walked level by level has a bound */
+  constructor(private readonly maximumLevels = Infinity) {}
+
   /**
    * The Topic Name in `bytes[start, end)`.
-   * @throws MqttError MalformedPacket (UTF-8) | TopicNameInvalid (empty, wildcard)
+   * @throws MqttError MalformedPacket (UTF-8) | TopicNameInvalid (wildcard, too many levels)
    */
   decode(bytes: Buffer, start: number, end: number): string {
     const length = end - start;
-    if (length > longestKept) return decodeTopicName(bytes, start, end);
+    if (length > longestKept) return this.decodeNew(bytes, start, end);
     let hash = length;
     for (let at = start; at < end; at++) hash = (Math.imul(hash, 31) + bytes[at]) | 0;
     const slot = (hash ^ (hash >>> 15)) & (slots - 1);
     const seen = this.bytesAt[slot];
     if (seen !== undefined && sameBytes(seen, bytes, start, length)) return this.nameAt[slot];
-    const name = decodeTopicName(bytes, start, end);
+    const name = this.decodeNew(bytes, start, end);
     this.bytesAt[slot] = Buffer.from(bytes.subarray(start, end));
     this.nameAt[slot] = name;
+    return name;
+  }
+
+  private decodeNew(bytes: Buffer, start: number, end: number): string {
+    const name = decodeString(bytes, start, end);
+    // [MQTT-3.3.2-2] [MQTT-4.7.0-1]
+    if (name.includes('+') || name.includes('#')) {
+      throw new MqttError(ReasonCode.TopicNameInvalid, 'a topic name holds a wildcard', 'MQTT-3.3.2-2');
+    }
+    let levels = 1;
+    for (let at = name.indexOf('/'); at !== -1; at = name.indexOf('/', at + 1)) levels++;
+    if (levels > this.maximumLevels) {
+      throw new MqttError(ReasonCode.TopicNameInvalid, `a topic name has more than ${this.maximumLevels} levels`);
+    }
     return name;
   }
 }
@@ -39,13 +56,4 @@ function sameBytes(seen: Buffer, bytes: Buffer, start: number, length: number): 
   if (seen.length !== length) return false;
   for (let at = 0; at < length; at++) if (seen[at] !== bytes[start + at]) return false;
   return true;
-}
-
-function decodeTopicName(bytes: Buffer, start: number, end: number): string {
-  const name = decodeString(bytes, start, end);
-  // [MQTT-3.3.2-2] [MQTT-4.7.0-1]
-  if (name.includes('+') || name.includes('#')) {
-    throw new MqttError(ReasonCode.TopicNameInvalid, 'a topic name holds a wildcard', 'MQTT-3.3.2-2');
-  }
-  return name;
 }

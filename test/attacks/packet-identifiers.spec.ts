@@ -45,7 +45,7 @@ describeInMemory('all packet identifiers', (start) => {
   it(
     '[A31] uses every identifier once, goes back to 1 after 65,535, and waits while all are in flight',
     async () => {
-      const broker = await start();
+      const broker = await start({ limits: { maximumInFlight: inFlight } });
       const subscriber = await broker.client(5, { properties: { receiveMaximum: inFlight } });
       const publisher = await broker.client();
       await subscriber.subscribe('a', { qos: 1 });
@@ -79,7 +79,7 @@ describeInMemory('all packet identifiers', (start) => {
   it(
     '[A31] sends all that is in flight again with the same identifiers',
     async () => {
-      const broker = await start();
+      const broker = await start({ limits: { maximumInFlight: inFlight } });
       const first = await resume(broker, 'sub', { receiveMaximum: inFlight });
       const publisher = await broker.client();
       await first.subscribe('a', { qos: 1 });

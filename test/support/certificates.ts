@@ -43,36 +43,28 @@ export function certificates(): Certificates {
 function make(): void {
   mkdirSync(tmpdir(), { recursive: true });
   const work = mkdtempSync(join(tmpdir(), 'nestjs-mqttd-certificates-'));
-  const openssl = (...args: string[]) => execFileSync('openssl', args, { cwd: work, stdio: 'pipe' });
-  const ec = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '3650'];
+  const openssl = (...args: (string | readonly string[])[]) =>
+    execFileSync('openssl', args.flat(), { cwd: work, stdio: 'pipe' });
+  const newKey = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
+  const named = (name: string, commonName: string) => ['-keyout', `${name}.key`, '-subj', `/CN=${commonName}`];
+  const output = (name: string) => ['-days', '3650', '-out', `${name}.cert`];
+  const authority = (name: string) => ['-CA', `${name}.cert`, '-CAkey', `${name}.key`];
   const selfSigned = (name: string, commonName: string) =>
-    openssl('req', '-x509', ...ec, '-keyout', `${name}.key`, '-out', `${name}.cert`, '-subj', `/CN=${commonName}`);
-  const signed = (name: string, commonName: string, ...extensions: string[]) =>
-    openssl(
-      ...['req', '-x509', ...ec, '-keyout', `${name}.key`, '-out', `${name}.cert`, '-subj', `/CN=${commonName}`],
-      ...['-CA', 'ca.cert', '-CAkey', 'ca.key', ...extensions.flatMap((extension) => ['-addext', extension])],
-    );
-  const signedLater = (name: string, commonName: string, authority: string, days: number) => {
-    openssl(
-      'req',
-      '-new',
-      ...ec.slice(0, 5),
-      '-keyout',
-      `${name}.key`,
-      '-out',
-      `${name}.csr`,
-      '-subj',
-      `/CN=${commonName}`,
-    );
-    const signing = ['-CA', `${authority}.cert`, '-CAkey', `${authority}.key`, '-days', String(days)];
-    openssl('x509', '-req', '-in', `${name}.csr`, ...signing, '-out', `${name}.cert`);
+    openssl('req', '-x509', newKey, named(name, commonName), output(name));
+  const signed = (name: string, commonName: string, ...extensions: string[]) => {
+    const added = extensions.flatMap((extension) => ['-addext', extension]);
+    openssl('req', '-x509', newKey, named(name, commonName), output(name), authority('ca'), added);
+  };
+  const signedFor = (name: string, commonName: string, by: string, days: number) => {
+    openssl('req', '-new', newKey, named(name, commonName), '-out', `${name}.csr`);
+    openssl('x509', '-req', '-in', `${name}.csr`, authority(by), '-days', String(days), '-out', `${name}.cert`);
   };
   selfSigned('ca', 'test authority');
   signed('server', 'localhost', 'subjectAltName=DNS:localhost,IP:127.0.0.1', 'basicConstraints=critical,CA:FALSE');
   signed('client', 'device-7', 'basicConstraints=critical,CA:FALSE');
   selfSigned('stranger', 'stranger');
-  signedLater('foreign', 'device-7', 'stranger', 30);
-  signedLater('expired', 'device-7', 'ca', -1);
+  signedFor('foreign', 'device-7', 'stranger', 30);
+  signedFor('expired', 'device-7', 'ca', -1);
   try {
     renameSync(work, directory);
   } catch (error) {

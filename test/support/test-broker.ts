@@ -118,6 +118,6 @@ async function connectTo(port: number, transport: Transport): Promise<Duplex> {
 const logInto = (lines: string[]): Log => ({
   log: (line) => lines.push(`log ${line}`),
   warn: (line) => lines.push(`warn ${line}`),
-  error: (line, error) => lines.push(`error ${line} ${String(error ?? '')}`),
+  error: (line, error) => lines.push(`error ${line} ${error instanceof Error ? String(error) : ''}`),
   debug: (line) => lines.push(`debug ${line}`),
 });

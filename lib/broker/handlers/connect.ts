@@ -4,7 +4,7 @@ import { MqttError } from '../../protocol/mqtt-error.js';
 import { PacketType, type ConnectPacket } from '../../protocol/packets.js';
 import type { Properties } from '../../protocol/properties.js';
 import { ReasonCode } from '../../protocol/reason-codes.js';
-import { isReserved } from '../../topics/topic-names.js';
+import { isReserved, isTopicName } from '../../topics/topic-names.js';
 import type { AuthStep, Login, Verdict } from '../auth.js';
 import type { Client } from '../client.js';
 import type { Connection } from '../connection.js';
@@ -56,6 +56,9 @@ function checkWill({ broker }: Connection, { will }: ConnectPacket): void {
   if (will.qos > maximumQoS) {
     throw new MqttError(ReasonCode.QoSNotSupported, 'the QoS of the will is not supported', 'MQTT-3.2.2-12');
   }
+  if (!isTopicName(will.topic)) {
+    throw new MqttError(ReasonCode.TopicNameInvalid, 'the will topic is not allowed', 'MQTT-4.7.3-3');
+  }
   if (isReserved(will.topic)) {
     throw new MqttError(ReasonCode.NotAuthorized, "the will topic is the broker's own");
   }
@@ -69,12 +72,13 @@ function checkWill({ broker }: Connection, { will }: ConnectPacket): void {
 
 function applyProperties(connection: Connection, { protocolVersion, properties }: ConnectPacket): void {
   if (protocolVersion !== 5) return;
-  // [MQTT-3.3.4-9]; absent means 65,535
-  connection.receiveMaximum = properties?.receiveMaximum ?? 65_535;
+  // [MQTT-3.3.4-9]
+  const { maximumInFlight, sentTopicAliases } = connection.broker.limits;
+  connection.receiveMaximum = Math.min(properties?.receiveMaximum ?? 65_535, maximumInFlight);
   connection.maximumPacketSize = properties?.maximumPacketSize ?? Infinity;
   connection.wantsProblemInformation = properties?.requestProblemInformation ?? true;
   // [MQTT-3.1.2-26] [MQTT-3.1.2-27]
-  const aliases = Math.min(properties?.topicAliasMaximum ?? 0, connection.broker.limits.sentTopicAliases);
+  const aliases = Math.min(properties?.topicAliasMaximum ?? 0, sentTopicAliases);
   if (aliases > 0) connection.sentAliases = new TopicAliases(aliases);
 }
 

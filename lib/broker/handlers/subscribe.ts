@@ -49,28 +49,35 @@ function subscribe(
   const { broker } = connection;
   const session = connection.session!;
   const granted: Subscription[] = [];
-  const retained: Subscription[] = [];
+  const retained: RetainedDelivery[] = [];
   const reasonCodes = requests.map((subscription, index) => {
-    if (unavailableFor(subscription, broker.capabilities) !== undefined) return ReasonCode.UnspecifiedError;
-    if (!verdicts[index]) return refusal(connection, ReasonCode.NotAuthorized);
     const { filter } = packet.subscriptions[index];
-    if (!session.subscriptions.has(filter) && session.subscriptions.size >= broker.limits.maximumSubscriptions) {
-      return refusal(connection, ReasonCode.QuotaExceeded);
-    }
+    const refused = verdicts[index] ? refusal(connection, filter, subscription) : ReasonCode.NotAuthorized;
+    if (refused !== undefined) return toVersion(connection, refused);
     const isNew = broker.subscriptions.add(session, filter, subscription);
     granted.push(subscription);
-    // [MQTT-3.3.1-9] [MQTT-3.3.1-10] [MQTT-3.3.1-11]; a shared subscription gets none (MQTT 5, 4.8.2)
-    const { retainHandling, share } = subscription;
-    if (share === undefined && (retainHandling === 0 || (retainHandling === 1 && isNew))) retained.push(subscription);
+    if (wantsRetained(subscription, isNew)) retained.push(new RetainedDelivery(broker.retained, session, subscription));
     return subscription.qos;
   });
   connection.reply({ type: PacketType.SUBACK, packetId: packet.packetId, reasonCodes });
   const sendRetained = (): void => {
-    for (const subscription of retained) new RetainedDelivery(broker.retained, session, subscription).start();
+    for (const delivery of retained) delivery.start();
   };
   const greeted = granted.flatMap((subscription) => broker.greet?.(connection, subscription) ?? []);
   if (greeted.length === 0) sendRetained();
   else void Promise.all(greeted).then(sendRetained);
+}
+
+/** [MQTT-3.3.1-9] [MQTT-3.3.1-10] [MQTT-3.3.1-11]; a shared subscription gets none (MQTT 5, 4.8.2). */
+const wantsRetained = ({ retainHandling, share }: Subscription, isNew: boolean): boolean =>
+  share === undefined && (retainHandling === 0 || (retainHandling === 1 && isNew));
+
+function refusal({ broker, session }: Connection, filter: string, subscription: Subscription): number | undefined {
+  const { subscriptions } = session!;
+  if (!subscriptions.has(filter) && subscriptions.size >= broker.limits.maximumSubscriptions) {
+    return ReasonCode.QuotaExceeded;
+  }
+  return unavailableFor(subscription, broker.capabilities);
 }
 
 /** What CONNACK said is not available (3.2.2.3.11 to 3.2.2.3.13). */
@@ -96,5 +103,5 @@ function refuseUnavailable({ protocolVersion, broker }: Connection, subscription
 }
 
 /** 3.1.1 knows one failing code; 3.1 knows none, and its clients read 0x80 as the failure it is. */
-const refusal = (connection: Connection, reasonCode: number) =>
-  connection.protocolVersion === 5 ? reasonCode : ReasonCode.UnspecifiedError;
+const toVersion = ({ protocolVersion }: Connection, reasonCode: number): number =>
+  protocolVersion === 5 ? reasonCode : ReasonCode.UnspecifiedError;

@@ -74,7 +74,7 @@ describeOverTransports('4.9 flow control', (start) => {
   });
 
   it('[MQTT-4.9.0-1] takes an absent Receive Maximum for 65,535', async () => {
-    const broker = await start();
+    const broker = await start({ limits: { maximumInFlight: 65_535 } });
     const subscriber = await broker.client();
     await subscriber.subscribe('a', { qos: 1 });
 
