@@ -28,6 +28,8 @@ export type MQTTdUsageErrorCode =
   | 'INVALID_FILTER'
   /** A topic name given to the publisher, or returned by a handler, is not well-formed or not allowed there. */
   | 'INVALID_TOPIC'
+  /** A property given to the publisher does not fit into a packet. */
+  | 'INVALID_PROPERTY'
   /** Two pattern decorators on one method: Nest would forget the first. */
   | 'TWO_PATTERNS'
   /** This version of Nest gives no access to its container. */

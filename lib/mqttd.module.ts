@@ -13,7 +13,8 @@ import {
 import { ApplicationConfig, GraphInspector, ModuleRef, ModulesContainer, type NestContainer } from '@nestjs/core';
 import { NestMicroservice } from '@nestjs/microservices';
 import { Auth } from './broker/auth.js';
-import { Broker, type Log } from './broker/broker.js';
+import { Broker } from './broker/broker.js';
+import type { Log } from './broker/log.js';
 import { Router } from './broker/router.js';
 import { Store } from './broker/store.js';
 import { MQTTdUsageError } from './mqttd.errors.js';
@@ -31,7 +32,14 @@ const { ConfigurableModuleClass } = new ConfigurableModuleBuilder<MQTTdOptions>(
 })
   .setClassMethodName('forRoot')
   .setFactoryMethodName('createMQTTdOptions')
-  .setExtras({ isGlobal: true }, (definition, { isGlobal }) => ({ ...definition, global: isGlobal }))
+  .setExtras(
+    { isGlobal: true, imports: [] as NonNullable<DynamicModule['imports']> },
+    ({ imports = [], ...definition }, extras) => ({
+      ...definition,
+      global: extras.isGlobal,
+      imports: [...imports, ...extras.imports],
+    }),
+  )
   .build();
 
 /** A class is made by Nest, with its dependencies; an instance is taken as it is. */
@@ -99,8 +107,13 @@ export class MQTTdModule
     for (const module of modules.values()) if (module.metatype === MQTTdModule) module.distance = -1;
   }
 
-  /** Without options: one listener on port 1883, reachable from this machine. */
-  static override forRoot(options: MQTTdOptions & { isGlobal?: boolean } = {}): DynamicModule {
+  /**
+   * Without options: one listener on port 1883, reachable from this machine.
+   * @param options `imports` are the modules whose providers an `auth`, `router` or `store` class needs
+   */
+  static override forRoot(
+    options: MQTTdOptions & { isGlobal?: boolean; imports?: DynamicModule['imports'] } = {},
+  ): DynamicModule {
     return super.forRoot(options);
   }
 

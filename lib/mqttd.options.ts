@@ -77,7 +77,7 @@ const knownOptions: Readonly<Record<keyof MQTTdOptions, true>> = {
  */
 export function checkOptions(options: MQTTdOptions): void {
   for (const name of Object.keys(options)) {
-    if (!(name in knownOptions)) {
+    if (!Object.hasOwn(knownOptions, name)) {
       throw invalid(`${name}: there is no such option; the options are ${Object.keys(knownOptions).join(', ')}`);
     }
   }
@@ -97,7 +97,7 @@ export function checkOptions(options: MQTTdOptions): void {
 }
 
 function checkLimit(name: string, value: unknown): void {
-  if (!(name in defaultLimits)) {
+  if (!Object.hasOwn(defaultLimits, name)) {
     throw invalid(`limits.${name}: there is no such limit; the limits are ${Object.keys(defaultLimits).join(', ')}`);
   }
   if (value === undefined) return;
@@ -112,7 +112,7 @@ function checkLimit(name: string, value: unknown): void {
 }
 
 function checkCapability(name: string, value: unknown): void {
-  if (!(name in defaultCapabilities)) {
+  if (!Object.hasOwn(defaultCapabilities, name)) {
     const names = Object.keys(defaultCapabilities).join(', ');
     throw invalid(`capabilities.${name}: there is no such capability; the capabilities are ${names}`);
   }
@@ -130,6 +130,7 @@ const limitRanges: Readonly<Record<string, readonly [least: number, most: number
   maximumInFlight: [1, 65_535],
   topicAliasMaximum: [0, 65_535],
   sentTopicAliases: [0, 65_535],
+  maximumOutboxBytes: [65_536, Number.MAX_SAFE_INTEGER],
   maximumSessionExpiry: [0, 0xffff_ffff],
   maximumKeepAlive: [0, 65_535],
 };
@@ -141,11 +142,20 @@ const limitRanges: Readonly<Record<string, readonly [least: number, most: number
 export function makeListeners(options: MQTTdOptions): Listener[] {
   if (!options.listeners) return [makeListener(options, options.tls, '', options)];
   return options.listeners.map((entry, index) => {
-    if (entry instanceof Listener) return entry;
     const path = `listeners[${index}]`;
+    if (entry instanceof Listener) {
+      if (options.auth || options.allowAnonymous) return entry;
+      throw new MQTTdUsageError(
+        'OPEN_TO_THE_NETWORK',
+        `${path}: ${entry.name} may be reachable from the network; set auth, or allowAnonymous: true if that is meant`,
+      );
+    }
     if (isObject(entry)) {
       if ('tls' in entry) return makeListener(entry.tls, entry.tls, `${path}.tls`, options);
-      if ('tcp' in entry) return makeListener(entry.tcp, undefined, `${path}.tcp`, options);
+      if ('tcp' in entry) {
+        checkAddress(entry.tcp, `${path}.tcp`);
+        return makeListener(entry.tcp, undefined, `${path}.tcp`, options);
+      }
     }
     // Only the names: a key that was put into the wrong place must not reach a log.
     const found = isObject(entry) ? `has ${Object.keys(entry).join(', ')}` : shown(entry);
@@ -154,8 +164,13 @@ export function makeListeners(options: MQTTdOptions): Listener[] {
 }
 
 /** Whether nobody is asked for a name, so that only this machine may connect. */
-export const isLoopbackOnly = ({ auth, allowAnonymous, listeners }: MQTTdOptions): boolean =>
-  !auth && !allowAnonymous && !listeners?.every((entry) => entry instanceof Listener);
+export const isLoopbackOnly = ({ auth, allowAnonymous }: MQTTdOptions): boolean => !auth && !allowAnonymous;
+
+function checkAddress(address: MQTTdAddress, path: string): void {
+  if (!isObject(address)) return;
+  const unknown = Object.keys(address).find((name) => name !== 'port' && name !== 'host');
+  if (unknown !== undefined) throw invalid(`${path}.${unknown}: there is no such option; the options are port, host`);
+}
 
 function makeListener(
   address: MQTTdAddress,

@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { Broker } from './broker/broker.js';
 import { Message } from './broker/message.js';
 import { MQTTdPublishError, MQTTdUsageError } from './mqttd.errors.js';
+import { checkProperties } from './mqttd.properties.js';
 import { encodePayload } from './mqttd.payload.js';
 import type { QoS } from './protocol/packets.js';
 import type { Properties } from './protocol/properties.js';
@@ -33,7 +34,8 @@ export class MQTTdPublisher {
    *
    * @param payload Buffer or Uint8Array as they are, a string as UTF-8, undefined or null as empty, all else as JSON
    * @returns a promise that resolves when the message is stored as configured
-   * @throws MQTTdUsageError INVALID_TOPIC, MQTTdPublishError when a limit refuses the message (as a rejection, both)
+   * @throws MQTTdUsageError INVALID_TOPIC | INVALID_PROPERTY, MQTTdPublishError when a limit refuses the message; both as
+   * a rejection
    */
   async publish(topic: string, payload: unknown, options: MQTTdPublishOptions = {}): Promise<void> {
     if (!isTopicName(topic)) {
@@ -43,6 +45,7 @@ export class MQTTdPublisher {
       );
     }
     const { qos = 0, retain = false, ...given } = options;
+    checkProperties(topic, given);
     const bytes = encodePayload(payload);
     // The caller may go on to use its buffer.
     const owned = bytes === payload || payload instanceof Uint8Array ? Buffer.from(bytes) : bytes;

@@ -135,10 +135,14 @@ export class MQTTdStrategy extends Server<Record<string, never>, MQTTdStatus> im
 
   /** Whatever Nest's start hook makes of the call, it is waited for to its end. */
   private async runInHooks(context: MQTTdContext, call: () => Promise<void>): Promise<void> {
-    await new Promise<void>((resolve) => {
-      this.onProcessingStartHook(this.transportId, context, () => call().finally(resolve));
-    });
-    this.onProcessingEndHook?.(this.transportId, context);
+    try {
+      await new Promise<void>((resolve) => {
+        this.onProcessingStartHook(this.transportId, context, () => call().finally(resolve));
+      });
+      this.onProcessingEndHook?.(this.transportId, context);
+    } catch (error) {
+      this.logger.warn(`a processing hook failed: ${reasonOf(error)}`);
+    }
   }
 
   /** Must not throw: Nest 11 would make an unhandled rejection of it. */

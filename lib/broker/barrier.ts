@@ -100,7 +100,7 @@ export class Barrier {
   private commit(): Promise<void> | undefined {
     let pending = this.released;
     for (const committer of this.committers) {
-      const kept = committer.commit();
+      const kept = commitOf(committer);
       if (kept) pending = pending ? Promise.all([pending, kept]).then(() => undefined) : kept;
     }
     return pending;
@@ -136,6 +136,15 @@ export class Barrier {
     const { outboxes } = this;
     this.outboxes = [];
     for (const outbox of outboxes) outbox.flush();
+  }
+}
+
+/** A commit that throws is one that is rejected. */
+function commitOf(committer: Committer): Promise<void> | undefined {
+  try {
+    return committer.commit();
+  } catch (error) {
+    return Promise.reject(error);
   }
 }
 

@@ -13,6 +13,7 @@ import { Counters } from './counters.js';
 import { Deadlines } from './deadlines.js';
 import { defaultLimits, type Limits } from './limits.js';
 import type { Listener } from './listener.js';
+import type { Log } from './log.js';
 import type { Message } from './message.js';
 import { RetainedMessages } from './retained-messages.js';
 import type { Router, Subscriber } from './router.js';
@@ -21,14 +22,6 @@ import type { ShareStrategy, ShareStrategyName } from './share-strategy.js';
 import type { Store } from './store.js';
 import { Subscriptions } from './subscriptions.js';
 import { Wills } from './wills.js';
-
-/** Where the broker says what happens: one line each, a client's fault at debug level. */
-export interface Log {
-  log(line: string): void;
-  warn(line: string): void;
-  error(line: string, error?: unknown): void;
-  debug(line: string): void;
-}
 
 export interface BrokerOptions {
   readonly listeners: readonly Listener[];
@@ -100,9 +93,11 @@ export class Broker {
       await this.router.open();
       this.stopBeat = this.clock.every(beatMs, () => this.onBeat());
       for (const listener of this.listeners) {
-        await listener.open((stream, peer) => this.accept(stream, peer));
+        if (this.isStopping) throw new Error('the broker was stopped before it had started');
+        await listener.open((stream, peer) => this.accept(stream, peer), this.log);
         this.log.log(`listening on ${listener.name}`);
       }
+      if (this.isStopping) throw new Error('the broker was stopped before it had started');
     } catch (error) {
       await this.drain();
       await this.close();
@@ -115,15 +110,22 @@ export class Broker {
     this.isStopping = true;
     await Promise.all(this.listeners.map((listener) => listener.close()));
     for (const connection of this.connections) connection.disconnect(ReasonCode.ServerShuttingDown);
-    await this.barrier.kept();
+    try {
+      await this.barrier.kept();
+    } catch (error) {
+      this.log.error('the last changes could not be kept', error);
+    }
     await this.drained();
     this.stopBeat?.();
   }
 
   /** Closes router and store; nothing is published any more. */
   async close(): Promise<void> {
-    await this.router.close();
-    await this.store.close();
+    try {
+      await this.router.close();
+    } finally {
+      await this.store.close();
+    }
   }
 
   /** A listener has a new stream. */
@@ -146,7 +148,9 @@ export class Broker {
       this.retained.set(message);
     }
     const match = this.topics.match(message.topic);
-    return this.router.publish(message, match) ? ReasonCode.Success : ReasonCode.NoMatchingSubscribers;
+    const isWanted = this.router.publish(message, match);
+    if (message.retain) message.forgetFrames();
+    return isWanted ? ReasonCode.Success : ReasonCode.NoMatchingSubscribers;
   }
 
   /** The session for a CONNECT: a connection that uses it is closed, a clean start discards it. */
@@ -232,14 +236,13 @@ export class Broker {
   }
 
   private publishWill(will: Message): void {
-    const verdict = this.auth.mayPublish(will.publisher!, will.topic);
-    if (verdict instanceof Promise) {
-      verdict.then(
-        (isAllowed) => isAllowed && this.publish(will),
-        (error: unknown) => this.log.error('a will could not be authorized', error),
-      );
-    } else if (verdict) {
-      this.publish(will);
+    const failed = (error: unknown): void => this.log.error('a will could not be authorized', error);
+    try {
+      const verdict = this.auth.mayPublish(will.publisher!, will.topic);
+      if (verdict instanceof Promise) verdict.then((isAllowed) => isAllowed && this.publish(will)).catch(failed);
+      else if (verdict) this.publish(will);
+    } catch (error) {
+      failed(error);
     }
   }
 }

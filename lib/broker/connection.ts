@@ -275,6 +275,9 @@ export class Connection {
       if (silent > lingerBeats) this.destroy();
     } else if (this.client === undefined) {
       if ((beat - this.openedAt) * beatMs > this.broker.limits.connectTimeoutMs) this.destroy();
+    } else if (this.isWaitingForRoom && silent * beatMs > Math.max(this.keepAlive * 3000, stalledMs)) {
+      // It takes nothing and is not listened to: nothing will change.
+      this.destroy();
     } else if (this.keepAlive > 0 && !this.isUnread && silent * beatMs > this.keepAlive * 1500) {
       // [MQTT-3.1.2-22]
       this.disconnect(ReasonCode.KeepAliveTimeout, 'nothing was heard for one and a half times the keep-alive');
@@ -313,11 +316,13 @@ export class Connection {
 
 /** Milliseconds between two looks at all connections: the grain of keep-alive and connect timeout. */
 export const beatMs = 500;
+/** Milliseconds that a client may leave its answers untaken before it is cut off. */
+const stalledMs = 60_000;
 /** How long a peer may take to close after us. */
 const lingerBeats = 4;
 
-/** Topic Alias, and the Property Length that may grow by it. */
-const aliasBytes = 4;
+/** Topic Alias, and the Property Length and Remaining Length that may grow by it. */
+const aliasBytes = 5;
 
 /** Packets that may explain themselves to every client ([MQTT-3.1.2-29]). */
 const isFree = ({ type }: Packet): boolean =>

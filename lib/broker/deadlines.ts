@@ -30,16 +30,28 @@ export class Deadlines<T> {
   /** Takes out what is due, up to a second late. */
   takeDue(now: number): T[] {
     const due: T[] = [];
-    for (const current = Math.floor(now / 1000); this.done < current;) {
-      const items = this.bySecond.get(++this.done);
-      if (!items) continue;
-      due.push(...items);
-      this.bySecond.delete(this.done);
+    const current = Math.floor(now / 1000);
+    // After a jump of the clock there are more seconds than deadlines.
+    if (current - this.done > this.bySecond.size + jumpSeconds) {
+      for (const second of [...this.bySecond.keys()].sort((one, other) => one - other)) {
+        if (second <= current) this.take(second, due);
+      }
+      this.done = current;
     }
+    while (this.done < current) this.take(++this.done, due);
     return due;
+  }
+
+  private take(second: number, due: T[]): void {
+    const items = this.bySecond.get(second);
+    if (!items) return;
+    for (const item of items) due.push(item);
+    this.bySecond.delete(second);
   }
 
   private secondOf(dueAt: number): number {
     return Math.max(Math.ceil(dueAt / 1000), this.done + 1);
   }
 }
+
+const jumpSeconds = 60;

@@ -1,5 +1,6 @@
 import type { Message } from './message.js';
 import { Ring } from './ring.js';
+import type { SharedSubscription } from './shared-subscription.js';
 
 /**
  * The QoS 1 and 2 messages on their way to one client: in flight, and waiting behind.
@@ -68,12 +69,13 @@ export class Deliveries {
     return delivery;
   }
 
-  /** What was sent on behalf of `share` at QoS 1 and is not acknowledged. */
-  sentAtLeastOnce(share: object): Delivery[] {
+  /** What was sent on behalf of `shares` at QoS 1 and is not acknowledged. */
+  sentAtLeastOnce(shares: ReadonlySet<SharedSubscription>): Delivery[] {
     const sent: Delivery[] = [];
     for (let index = 0; index < this.inFlight.length; index++) {
       const delivery = this.inFlight.at(index)!;
-      if (delivery.share === share && delivery.qos === 1 && delivery.state === DeliveryState.Sent) sent.push(delivery);
+      const { share, qos, state } = delivery;
+      if (share && shares.has(share) && qos === 1 && state === DeliveryState.Sent) sent.push(delivery);
     }
     return sent;
   }
@@ -99,9 +101,9 @@ export class Deliveries {
     return this.takeWaiting(({ message }) => message.isExpired(now));
   }
 
-  /** Takes away what waits on behalf of `share`. */
-  takeShared(share: object): Delivery[] {
-    return this.takeWaiting((delivery) => delivery.share === share);
+  /** Takes away what waits on behalf of `shares`. */
+  takeShared(shares: ReadonlySet<SharedSubscription>): Delivery[] {
+    return this.takeWaiting(({ share }) => share !== undefined && shares.has(share));
   }
 
   /** The next PUBLISH: first, in their order, what an earlier connection left unacknowledged, then what waits. */
@@ -195,7 +197,7 @@ export interface DeliveryContent {
   /** Subscription Identifiers of the matching subscriptions. */
   readonly identifiers: readonly number[] | undefined;
   /** The Shared Subscription on whose behalf the client gets it. */
-  readonly share: object | undefined;
+  readonly share: SharedSubscription | undefined;
 }
 
 export interface Delivery extends DeliveryContent {

@@ -28,6 +28,8 @@ export interface Limits {
   readonly maximumRetainedBytes: number;
   /** Subscriptions of one session. Default 10,000. */
   readonly maximumSubscriptions: number;
+  /** Bytes of the topic filters of one session. Default 1,048,576. */
+  readonly maximumSubscriptionBytes: number;
   /** Seconds that a session outlives its connection at most. Default 4,294,967,295: no limit. */
   readonly maximumSessionExpiry: number;
   /** Seconds of keep-alive at most; MQTT 5 clients are told. Default 0: what the client asks for, none included. */
@@ -49,6 +51,7 @@ export const defaultLimits: Limits = {
   maximumRetainedMessages: 1_000_000,
   maximumRetainedBytes: 268_435_456,
   maximumSubscriptions: 10_000,
+  maximumSubscriptionBytes: 1_048_576,
   maximumSessionExpiry: 0xffff_ffff,
   maximumKeepAlive: 0,
 };

@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream';
 import type { Peer } from './client.js';
+import type { Log } from './log.js';
 
 /** Opens a port and hands over byte streams. */
 export abstract class Listener {
@@ -7,10 +8,10 @@ export abstract class Listener {
   abstract readonly name: string;
 
   /**
-   * Starts to listen and hands every new stream to `accept`.
+   * Starts to listen and hands every new stream to `accept`; what goes wrong later is told to `log`.
    * @throws an Error whose text names the option and the remedy when the address cannot be had
    */
-  abstract open(accept: (stream: Duplex, peer: Peer) => void): Promise<void>;
+  abstract open(accept: (stream: Duplex, peer: Peer) => void, log: Log): Promise<void>;
 
   /** Takes no more streams; those handed over stay the broker's. May be called twice. */
   abstract close(): Promise<void>;

@@ -93,7 +93,8 @@ export class Message {
 
   /** Bytes that holding this message takes, roughly. */
   get size(): number {
-    return this.payloadEnd - this.payloadStart + this.topic.length + messageOverhead;
+    const bytes = this.received ? this.received.end - this.received.start : this.payloadEnd - this.payloadStart;
+    return bytes + this.topic.length + messageOverhead + (this.properties ? propertiesSize(this.properties) : 0);
   }
 
   isExpired(now: number): boolean {
@@ -155,6 +156,12 @@ export class Message {
     else this.plain = frame;
   }
 
+  /** Gives back the frames that were made of it: they are made anew when asked for. For who holds many messages. */
+  forgetFrames(): void {
+    this.plain = this.identified = this.plain5 = this.identified5 = undefined;
+    if (this.received) this.receive(this.received);
+  }
+
   private encode(version: 4 | 5, isIdentified: boolean, properties: Properties | undefined, topic = this.topic): Frame {
     const qos = isIdentified ? 1 : 0;
     const { payload } = this;
@@ -188,3 +195,12 @@ function withoutAlias(properties: Properties): Properties | undefined {
   const { topicAlias: _, ...forwarded } = properties;
   return Object.keys(forwarded).length === 0 ? undefined : forwarded;
 }
+
+/** Strings and pairs of properties in memory, roughly. */
+function propertiesSize({ userProperties = [], contentType, responseTopic, correlationData }: Properties): number {
+  let size = (contentType?.length ?? 0) + (responseTopic?.length ?? 0) + (correlationData?.length ?? 0);
+  for (const [name, value] of userProperties) size += pairOverhead + name.length + value.length;
+  return size;
+}
+
+const pairOverhead = 128;

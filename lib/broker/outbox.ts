@@ -1,5 +1,6 @@
 import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { TLSSocket } from 'node:tls';
 import { PacketType } from '../protocol/packets.js';
 import type { Barrier } from './barrier.js';
 import { copyBytes } from './copy-bytes.js';
@@ -23,7 +24,7 @@ export class Outbox {
   private isOpen = false;
   /** Somebody was told that there is no room. */
   private wasFull = false;
-  /** Whether a finished `write` leaves nothing behind that still reads the buffer: so it is with sockets. */
+  /** Whether a finished `write` leaves nothing behind that still reads the buffer: so it is with plain sockets. */
   private readonly writesThrough: boolean;
 
   constructor(
@@ -32,7 +33,7 @@ export class Outbox {
     private readonly limitBytes: number,
     private readonly onRoom: () => void,
   ) {
-    this.writesThrough = stream instanceof Socket;
+    this.writesThrough = stream instanceof Socket && !(stream instanceof TLSSocket);
     stream.on('drain', () => this.noteUnsent());
   }
 

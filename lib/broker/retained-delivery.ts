@@ -1,4 +1,3 @@
-import { matches } from '../topics/topic-names.js';
 import type { Subscription } from '../topics/topic-tree.js';
 import type { RetainedLevel, RetainedMessages } from './retained-messages.js';
 import type { Session } from './session.js';
@@ -11,7 +10,7 @@ import type { Session } from './session.js';
  * that one is sent out of turn.
  */
 export class RetainedDelivery {
-  private readonly places: Generator<RetainedLevel, void>;
+  private readonly places: Generator<RetainedLevel | undefined, void>;
   private readonly sent = new Set<RetainedLevel>();
   private readonly version: number;
   private readonly connection;
@@ -19,7 +18,7 @@ export class RetainedDelivery {
   constructor(
     private readonly retained: RetainedMessages,
     private readonly session: Session,
-    private readonly subscription: Subscription,
+    readonly subscription: Subscription,
   ) {
     this.places = retained.matching(subscription.filter);
     this.version = retained.version;
@@ -34,7 +33,6 @@ export class RetainedDelivery {
 
   /** A message on `topic` is about to be delivered live: the retained one goes first. */
   sendNow(topic: string): void {
-    if (!matches(this.subscription.filter, topic)) return;
     const place = this.retained.find(topic);
     if (place) this.send(place);
   }
@@ -50,7 +48,7 @@ export class RetainedDelivery {
       }
       const { done, value } = this.places.next();
       if (done) break;
-      this.send(value);
+      if (value) this.send(value);
       if (count === sliceSize - 1) {
         setImmediate(this.sendSlice);
         return;
@@ -63,9 +61,11 @@ export class RetainedDelivery {
     if (this.sent.has(place)) return;
     this.sent.add(place);
     const message = this.retained.take(place, this.version);
-    if (message) this.session.deliverFor(this.subscription, message);
+    if (!message) return;
+    this.session.deliverFor(this.subscription, message);
+    message.forgetFrames();
   }
 }
 
-/** Retained messages that one subscription gets before the event loop goes round. */
+/** Topic levels that are looked at for one subscription before the event loop goes round. */
 const sliceSize = 500;

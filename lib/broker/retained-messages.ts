@@ -75,8 +75,8 @@ export class RetainedMessages {
     for (const topic of this.expiring.takeDue(now)) this.delete(topic);
   }
 
-  /** Where the messages are that `filter` matches, found as they are asked for. */
-  matching(filter: string): Generator<RetainedLevel, void> {
+  /** Where the messages are that `filter` matches, found as they are asked for; undefined is a level without one. */
+  matching(filter: string): Generator<RetainedLevel | undefined, void> {
     return this.root.matching(filter.split('/'), 0);
   }
 
@@ -142,11 +142,15 @@ export class RetainedLevel {
     return removed;
   }
 
-  *matching(levels: readonly string[], depth: number): Generator<RetainedLevel, void> {
+  *matching(levels: readonly string[], depth: number): Generator<RetainedLevel | undefined, void> {
     const level = levels[depth];
     if (level === undefined) {
-      if (this.message) yield this;
-    } else if (level === '#') {
+      yield this.message && this;
+      return;
+    }
+    // A level that is passed counts as well: many may lead nowhere.
+    yield undefined;
+    if (level === '#') {
       yield* this.all(depth === 0);
     } else if (level === '+') {
       for (const [name, child] of this.children ?? []) {
@@ -159,8 +163,8 @@ export class RetainedLevel {
   }
 
   /** [MQTT-4.7.2-1] `#` in the first level leaves out what begins with $. */
-  private *all(isFirstLevel: boolean): Generator<RetainedLevel, void> {
-    if (this.message) yield this;
+  private *all(isFirstLevel: boolean): Generator<RetainedLevel | undefined, void> {
+    yield this.message && this;
     for (const [name, child] of this.children ?? []) {
       if (!(isFirstLevel && name.startsWith('$'))) yield* child.all(false);
     }

@@ -1,6 +1,6 @@
 import { publishFirstByte } from '../protocol/packet-encoder.js';
 import { PacketType } from '../protocol/packets.js';
-import type { Subscription, Target } from '../topics/topic-tree.js';
+import { TopicTree, type Subscription, type Target } from '../topics/topic-tree.js';
 import type { Broker } from './broker.js';
 import type { Connection } from './connection.js';
 import { Deliveries, DeliveryState, packetIdOf, type Delivery, type DeliveryContent } from './deliveries.js';
@@ -22,11 +22,14 @@ export class Session implements Subscriber, ShareMember {
   expiresAt = Infinity;
   /** By the filter as the client wrote it, `$share/group/` included. */
   readonly subscriptions = new Map<string, Subscription>();
+  /** Characters of all those filters. */
+  subscriptionBytes = 0;
   readonly deliveries = new Deliveries();
   /** Packet identifiers of QoS 2 messages received and not yet released. */
   readonly received = new Set<number>();
   private readonly waiting: (() => void)[] = [];
-  private readonly retained = new Set<RetainedDelivery>();
+  /** Retained messages on their way, by the filter of their subscription. */
+  private retained: TopicTree<RetainedDelivery> | undefined;
   private isPumping = false;
   private isEnded = false;
 
@@ -49,12 +52,14 @@ export class Session implements Subscriber, ShareMember {
 
   /** Retained messages for a new subscription are on their way, and live ones must not overtake them. */
   expectRetained(delivery: RetainedDelivery): void {
-    this.retained.add(delivery);
+    this.retained ??= new TopicTree(pendingTopics);
+    this.retained.subscribe(delivery, delivery.subscription);
   }
 
   /** They have all been sent. */
   gotRetained(delivery: RetainedDelivery): void {
-    this.retained.delete(delivery);
+    this.retained?.unsubscribe(delivery, delivery.subscription.filter);
+    if (this.retained?.size === 0) this.retained = undefined;
   }
 
   /** Hop 6 of a message: the QoS is the lower of both, and at QoS 1 and 2 the message is in the session's care. */
@@ -66,7 +71,8 @@ export class Session implements Subscriber, ShareMember {
       if (matched === undefined) return;
     }
     // [MQTT-4.6.0-5]
-    if (this.retained.size > 0) for (const delivery of this.retained) delivery.sendNow(message.topic);
+    if (this.retained)
+      for (const { subscriber } of this.retained.match(message.topic).targets) subscriber.sendNow(message.topic);
     // [MQTT-3.8.4-8]
     const qos = message.qos < matched.qos ? message.qos : matched.qos;
     // [MQTT-3.3.1-12] [MQTT-3.3.1-13]
@@ -105,7 +111,7 @@ export class Session implements Subscriber, ShareMember {
   detach(): void {
     this.connection = undefined;
     this.waiting.length = 0;
-    this.retained.clear();
+    this.retained = undefined;
     this.deliveries.rewind();
   }
 
@@ -115,17 +121,16 @@ export class Session implements Subscriber, ShareMember {
   }
 
   /**
-   * Gives what it has not finished on behalf of a group back to the group: what was not sent yet, and at the session's
-   * end what was sent at QoS 1. [MQTT-4.8.2-4] [MQTT-4.8.2-5] QoS 2 that was sent goes to no one else.
+   * Gives what it has not finished on behalf of groups back to them: what was not sent yet, and at the session's end what
+   * was sent at QoS 1. [MQTT-4.8.2-4] [MQTT-4.8.2-5] QoS 2 that was sent goes to no one else.
    */
-  handBack(share: SharedSubscription): void {
-    const unfinished = this.isEnded ? this.deliveries.sentAtLeastOnce(share) : [];
-    for (const delivery of unfinished) this.settle(delivery);
-    unfinished.push(...this.deliveries.takeShared(share));
-    for (const { message, sequence } of unfinished) {
-      this.broker.store.acknowledge(this, sequence);
-      share.deliver(message);
-    }
+  handBack(shares: ReadonlySet<SharedSubscription>): void {
+    const { deliveries, broker } = this;
+    const sent = this.isEnded ? deliveries.sentAtLeastOnce(shares) : [];
+    for (const delivery of sent) this.settle(delivery);
+    const waiting = deliveries.takeShared(shares);
+    for (const { sequence } of waiting) broker.store.acknowledge(this, sequence);
+    for (const { share, message } of [...sent, ...waiting]) share!.deliver(message);
   }
 
   /** Sends what waits, as far as Receive Maximum and the outbox allow. */
@@ -134,8 +139,11 @@ export class Session implements Subscriber, ShareMember {
     // A message too large for the client settles at once and comes back here.
     if (!connection || this.isPumping) return;
     this.isPumping = true;
-    while (this.sendNext(connection));
-    this.isPumping = false;
+    try {
+      while (this.sendNext(connection));
+    } finally {
+      this.isPumping = false;
+    }
     if (this.waiting.length > 0 && this.keepsUp()) for (const resume of this.waiting.splice(0)) resume();
   }
 
@@ -235,3 +243,6 @@ export class Session implements Subscriber, ShareMember {
     this.broker.store.acknowledge(this, delivery.sequence);
   }
 }
+
+/** Topics whose pending retained messages are remembered. */
+const pendingTopics = 256;

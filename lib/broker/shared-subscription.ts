@@ -43,8 +43,18 @@ export class SharedSubscription implements Subscriber {
   deliver(message: Message): void {
     const candidates = this.candidates();
     if (candidates.length === 0) return;
-    const session = this.choose(candidates, message);
+    const session = this.pick(candidates, message);
     session.deliver(message, this.targets.get(session)!, this);
+  }
+
+  /** A strategy of the application's that fails, or names a stranger, must not cost the message. */
+  private pick(candidates: readonly Session[], message: Message): Session {
+    try {
+      const chosen = this.choose(candidates, message);
+      return this.targets.has(chosen) ? chosen : candidates[0];
+    } catch {
+      return candidates[0]; // the first will do
+    }
   }
 
   private candidates(): readonly Session[] {

@@ -24,6 +24,7 @@ export class Subscriptions {
   add(session: Session, filter: string, subscription: Subscription): boolean {
     // [MQTT-3.8.4-3] the same filter replaces
     const isNew = !session.subscriptions.has(filter);
+    if (isNew) session.subscriptionBytes += filter.length;
     session.subscriptions.set(filter, subscription);
     this.store.saveSubscription(session, filter, subscription);
     if (subscription.share === undefined) this.tree.subscribe(session, subscription);
@@ -33,26 +34,48 @@ export class Subscriptions {
 
   /** [MQTT-3.10.4-1] compared character by character. */
   remove(session: Session, filter: string): boolean {
-    const subscription = session.subscriptions.get(filter);
-    if (!subscription) return false;
-    session.subscriptions.delete(filter);
-    this.store.deleteSubscription(session, filter);
-    if (subscription.share === undefined) this.tree.unsubscribe(session, filter);
-    else this.leave(session, filter);
+    if (!session.subscriptions.has(filter)) return false;
+    const share = this.take(session, filter);
+    if (share) session.handBack(new Set([share]));
     return true;
   }
 
-  /** The session ends: what it has not finished for a group goes to the others. */
+  /** The session ends: what it has not finished for its groups goes to the others. */
   removeAll(session: Session): void {
-    for (const filter of session.subscriptions.keys()) this.remove(session, filter);
+    const shares = new Set<SharedSubscription>();
+    for (const filter of session.subscriptions.keys()) {
+      const share = this.take(session, filter);
+      if (share) shares.add(share);
+    }
+    if (shares.size > 0) session.handBack(shares);
   }
 
   /** The client is away but its session stays: what was not sent yet goes to members of its groups that are online. */
   suspend(session: Session): void {
+    const shares = new Set<SharedSubscription>();
     for (const [filter, { share }] of session.subscriptions) {
       const group = share === undefined ? undefined : this.shares.get(filter);
-      if (group?.isOnline) session.handBack(group);
+      if (group?.isOnline) shares.add(group);
     }
+    if (shares.size > 0) session.handBack(shares);
+  }
+
+  /** Takes a subscription away; of a shared one, the group that the session has left. */
+  private take(session: Session, filter: string): SharedSubscription | undefined {
+    const { share: isShared } = session.subscriptions.get(filter)!;
+    session.subscriptions.delete(filter);
+    session.subscriptionBytes -= filter.length;
+    this.store.deleteSubscription(session, filter);
+    if (isShared === undefined) {
+      this.tree.unsubscribe(session, filter);
+      return undefined;
+    }
+    const share = this.shares.get(filter)!;
+    if (share.leave(session)) {
+      this.shares.delete(filter);
+      this.tree.unsubscribe(share, parseShare(filter)!.filter);
+    }
+    return share;
   }
 
   private share(filter: string, subscription: Subscription): SharedSubscription {
@@ -64,14 +87,5 @@ export class Subscriptions {
     const everything = { qos: 2, noLocal: false, retainAsPublished: true, retainHandling: 2 } as const;
     this.tree.subscribe(share, { ...everything, filter: subscription.filter });
     return share;
-  }
-
-  private leave(session: Session, filter: string): void {
-    const share = this.shares.get(filter)!;
-    if (share.leave(session)) {
-      this.shares.delete(filter);
-      this.tree.unsubscribe(share, parseShare(filter)!.filter);
-    }
-    session.handBack(share);
   }
 }

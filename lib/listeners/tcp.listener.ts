@@ -3,6 +3,7 @@ import { createServer as createTlsServer, TLSSocket, type TlsOptions } from 'nod
 import type { Duplex } from 'node:stream';
 import type { Peer } from '../broker/client.js';
 import { Listener } from '../broker/listener.js';
+import type { Log } from '../broker/log.js';
 
 export interface TcpListenerOptions {
   /** 0 takes a free port; `name` tells which. */
@@ -35,12 +36,12 @@ export class TcpListener extends Listener {
     return this.address?.port ?? this.options.port;
   }
 
-  override async open(accept: (stream: Duplex, peer: Peer) => void): Promise<void> {
+  override async open(accept: (stream: Duplex, peer: Peer) => void, log: Log): Promise<void> {
     const { port, host, tls } = this.options;
     // Nagle's algorithm would hold an acknowledgement back for up to 40 ms.
     const onSocket = (socket: Socket): void => accept(socket, this.peerOf(socket));
     this.server = tls
-      ? createTlsServer({ ALPNProtocols: ['mqtt'], ...tls, noDelay: true }, onSocket)
+      ? createTlsServer({ ALPNProtocols: ['mqtt'], handshakeTimeout: 10_000, ...tls, noDelay: true }, onSocket)
       : createServer({ noDelay: true }, onSocket);
     const { server } = this;
     // A handshake that fails is the peer's matter; without a listener Node destroys the socket just the same.
@@ -50,6 +51,8 @@ export class TcpListener extends Listener {
       server.listen({ port, host, backlog: 1024 }, resolve);
     });
     this.address = server.address() as AddressInfo;
+    // Such as too many open files: the connection is lost, the listener goes on.
+    server.on('error', (error) => log.warn(`${this.name} could not accept a connection: ${error.message}`));
   }
 
   override async close(): Promise<void> {

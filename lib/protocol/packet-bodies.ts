@@ -71,7 +71,10 @@ function decodeSubscribe(reader: ByteReader, version: ProtocolVersion): Packet {
   const packetId = readPacketId(reader, PacketType.SUBSCRIBE);
   const properties = version === 5 ? readProperties(reader, PacketType.SUBSCRIBE) : undefined;
   const subscriptions: SubscriptionRequest[] = [];
-  while (reader.remaining > 0) subscriptions.push(decodeSubscriptionRequest(reader, version));
+  while (reader.remaining > 0) {
+    if (subscriptions.length === maximumFilters) throw tooManyFilters();
+    subscriptions.push(decodeSubscriptionRequest(reader, version));
+  }
   if (subscriptions.length === 0) {
     throw new MqttError(ReasonCode.ProtocolError, 'a SUBSCRIBE has no topic filter', 'MQTT-3.8.3-2');
   }
@@ -109,7 +112,10 @@ function decodeUnsubscribe(reader: ByteReader, version: ProtocolVersion): Packet
   const packetId = readPacketId(reader, PacketType.UNSUBSCRIBE);
   const properties = version === 5 ? readProperties(reader, PacketType.UNSUBSCRIBE) : undefined;
   const filters: string[] = [];
-  while (reader.remaining > 0) filters.push(reader.string());
+  while (reader.remaining > 0) {
+    if (filters.length === maximumFilters) throw tooManyFilters();
+    filters.push(reader.string());
+  }
   if (filters.length === 0) {
     throw new MqttError(ReasonCode.ProtocolError, 'an UNSUBSCRIBE has no topic filter', 'MQTT-3.10.3-2');
   }
@@ -122,3 +128,9 @@ function readPacketId(reader: ByteReader, type: number): number {
   if (packetId === 0) throw zeroPacketId(packetName(type));
   return packetId;
 }
+
+/** Topic filters that one SUBSCRIBE or UNSUBSCRIBE may have: a packet is handled in one go, and must not take long. */
+const maximumFilters = 4096;
+
+const tooManyFilters = () =>
+  new MqttError(ReasonCode.QuotaExceeded, `a packet has more than ${maximumFilters} topic filters`);

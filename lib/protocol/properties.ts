@@ -155,6 +155,9 @@ function readProperty(reader: ByteReader, packet: number, properties: Record<str
   if (before === undefined) {
     properties[name] = readFirst(reader, property);
   } else if (property.type === 'pairs') {
+    if ((before as unknown[]).length === maximumUserProperties) {
+      throw new MqttError(ReasonCode.QuotaExceeded, `there are more than ${maximumUserProperties} user properties`);
+    }
     (before as unknown[]).push([reader.string(), reader.string()]);
   } else if (property.type === 'identifiers' && packet === PUBLISH) {
     (before as number[]).push(readIdentifier(reader));
@@ -162,6 +165,9 @@ function readProperty(reader: ByteReader, packet: number, properties: Record<str
     throw new MqttError(ReasonCode.ProtocolError, `property ${name} stands twice in ${placeName(packet)}`);
   }
 }
+
+/** A pair of empty strings is five bytes on the wire and a hundred in memory. */
+const maximumUserProperties = 16_384;
 
 function readFirst(reader: ByteReader, property: PropertyRow): unknown {
   switch (property.type) {

@@ -19,6 +19,8 @@ export class TopicTree<S extends object> {
   private old = new Map<string, Match<S>>();
   private readonly epochs: number[] = Array.from({ length: epochBuckets }, () => 0);
   private rootEpoch = 0;
+  /** Targets in the young generation. */
+  private youngTargets = 0;
   private count = 0;
 
   /** @param cachedTopics how many topics the match cache remembers at least (and at most twice) */
@@ -99,10 +101,12 @@ export class TopicTree<S extends object> {
   }
 
   private remember(topic: string, match: Match<S>): Match<S> {
-    if (this.young.size >= this.cachedTopics) {
+    if (this.young.size >= this.cachedTopics || this.youngTargets >= cachedTargets) {
       this.old = this.young;
       this.young = new Map();
+      this.youngTargets = 0;
     }
+    for (const { identifiers } of match.targets) this.youngTargets += 1 + (identifiers?.length ?? 0);
     this.young.set(topic, match);
     return match;
   }
@@ -233,6 +237,8 @@ class Level<S extends object> {
 }
 
 const epochBuckets = 1024;
+/** Targets and Subscription Identifiers that a generation of the cache holds, about: eight bytes each. */
+const cachedTargets = 1_000_000;
 /** Characters of a topic whose match is remembered. */
 const longestCached = 256;
 

@@ -7,7 +7,8 @@ import type { Connection } from '../connection.js';
 /** The enhanced authentication of a connection (MQTT 5, 4.12): what its CONNECT named, and the exchange under way. */
 export interface Authentication {
   readonly method: string;
-  readonly login: Login;
+  /** Without the password once the login is done. */
+  login: Login;
   exchange: AuthExchange | undefined;
   /** What success leads to: the rest of CONNECT, or an AUTH that says so. */
   onSuccess(step: Extract<AuthStep, { type: 'success' }>): void;
@@ -80,7 +81,10 @@ function apply(connection: Connection, step: AuthStep): void {
       return;
     case 'success':
       authentication.exchange = undefined;
+      authentication.login = { ...authentication.login, password: undefined };
       authentication.onSuccess(step);
+      // Not kept: it holds on to the CONNECT.
+      authentication.onSuccess = () => {};
       return;
     case 'failure':
       // [MQTT-4.12.0-4] [MQTT-4.12.1-2]

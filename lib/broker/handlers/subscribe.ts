@@ -73,10 +73,11 @@ const wantsRetained = ({ retainHandling, share }: Subscription, isNew: boolean):
   share === undefined && (retainHandling === 0 || (retainHandling === 1 && isNew));
 
 function refusal({ broker, session }: Connection, filter: string, subscription: Subscription): number | undefined {
-  const { subscriptions } = session!;
-  if (!subscriptions.has(filter) && subscriptions.size >= broker.limits.maximumSubscriptions) {
-    return ReasonCode.QuotaExceeded;
-  }
+  const { subscriptions, subscriptionBytes } = session!;
+  const { maximumSubscriptions, maximumSubscriptionBytes } = broker.limits;
+  const isTooMany =
+    subscriptions.size >= maximumSubscriptions || subscriptionBytes + filter.length > maximumSubscriptionBytes;
+  if (isTooMany && !subscriptions.has(filter)) return ReasonCode.QuotaExceeded;
   return unavailableFor(subscription, broker.capabilities);
 }
 

@@ -2,6 +2,8 @@ import { describe, expect, it } from '@jest/globals';
 import * as fc from 'fast-check';
 import { Deliveries, DeliveryState, packetIdOf, type Delivery } from '../../../lib/broker/deliveries.js';
 import { Message } from '../../../lib/broker/message.js';
+import { makeShareStrategy } from '../../../lib/broker/share-strategy.js';
+import { SharedSubscription } from '../../../lib/broker/shared-subscription.js';
 
 interface Entry {
   readonly sequence: number;
@@ -9,7 +11,8 @@ interface Entry {
   readonly expiresAt: number;
 }
 
-const shares = [undefined, undefined, {}, {}];
+const newShare = () => new SharedSubscription(makeShareStrategy('roundRobin'));
+const shares = [undefined, undefined, newShare(), newShare()];
 /** The first never expires, the others in 4 and 8 seconds; all have the same size. */
 const messages = [undefined, 4, 8].map((messageExpiryInterval) => {
   const properties = messageExpiryInterval === undefined ? undefined : { messageExpiryInterval };
@@ -172,10 +175,10 @@ class Comparison {
     );
   }
 
-  private take(share: object): void {
+  private take(share: SharedSubscription): void {
     const taken = this.naive.waiting.filter((entry) => entry.share === share);
     this.naive.waiting = this.naive.waiting.filter((entry) => entry.share !== share);
-    expect(this.deliveries.takeShared(share).map(({ sequence }) => sequence)).toEqual(
+    expect(this.deliveries.takeShared(new Set([share])).map(({ sequence }) => sequence)).toEqual(
       taken.map(({ sequence }) => sequence),
     );
   }
