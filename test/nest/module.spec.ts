@@ -83,8 +83,9 @@ describe('MQTTdModule', () => {
         override async close(): Promise<void> {}
       }
       const { key, cert } = certificates().server;
-      const listeners = [{ tcp: { port: 0 } }, { tls: { port: 0, key, cert } }, new InMemoryListener()];
-      const module = await compile(MQTTdModule.forRoot({ listeners }));
+      const host = '127.0.0.1';
+      const listeners = [{ tcp: { port: 0, host } }, { tls: { port: 0, host, key, cert } }, new InMemoryListener()];
+      const module = await compile(MQTTdModule.forRoot({ listeners, allowAnonymous: true }));
 
       await module.init();
 
