@@ -1,10 +1,10 @@
 import type { Duplex } from 'node:stream';
 import { MqttError, UnsupportedProtocolError } from '../protocol/mqtt-error.js';
 import { PacketDecoder } from '../protocol/packet-decoder.js';
-import { encodePacket } from '../protocol/packet-encoder.js';
 import { PacketType, type Packet, type ProtocolVersion } from '../protocol/packets.js';
 import type { Properties } from '../protocol/properties.js';
-import { ReasonCode, connackReturnCode, legalReasonCodes } from '../protocol/reason-codes.js';
+import { ReasonCode } from '../protocol/reason-codes.js';
+import { encodeAnswer, farewell, refusal, unsupportedVersion } from './answers.js';
 import type { Broker } from './broker.js';
 import type { Client, Peer } from './client.js';
 import type { Authentication } from './handlers/auth.js';
@@ -99,18 +99,10 @@ export class Connection {
     );
   }
 
-  /** Queues a packet behind this tick's commit. */
+  /** Queues a packet behind this tick's commit; one that the client must have and cannot take leaves nothing but to part. */
   reply(packet: Packet): void {
-    const allowed = this.wantsProblemInformation || isFree(packet) ? packet : withoutProblemInformation(packet);
-    const bytes = encodePacket(allowed, this.protocolVersion);
-    if (bytes.length <= this.maximumPacketSize) {
-      this.broker.barrier.hold(this, bytes);
-      return;
-    }
-    // [MQTT-3.2.2-19] and its likes: Reason String and User Property are left out when the packet becomes too large
-    const smaller = encodePacket(withoutProblemInformation(packet), this.protocolVersion);
-    // [MQTT-3.1.2-24] an answer that the client must have and cannot take leaves nothing but to part
-    if (smaller.length <= this.maximumPacketSize) this.broker.barrier.hold(this, smaller);
+    const bytes = encodeAnswer(packet, this);
+    if (bytes) this.broker.barrier.hold(this, bytes);
     else this.close();
   }
 
@@ -141,15 +133,13 @@ export class Connection {
   /** Tells an MQTT 5 client why, and closes; the will is published unless `DISCONNECT` came before. */
   disconnect(reasonCode: number, reason?: string): void {
     if (!this.isOpen) return;
-    if (this.client === undefined) this.refuse(reasonCode, reason);
-    else if (this.protocolVersion === 5) {
-      const legal = legalReasonCodes[PacketType.DISCONNECT].has(reasonCode) ? reasonCode : ReasonCode.UnspecifiedError;
-      this.reply({
-        type: PacketType.DISCONNECT,
-        reasonCode: legal,
-        properties: { ...reasonString(reason), ...this.serverReference(legal) },
-      });
-    }
+    const { protocolVersion } = this;
+    const { serverReference } = this.broker.capabilities;
+    const answer = { protocolVersion, reasonCode, reason, serverReference };
+    // A client that has not named its version cannot read an answer.
+    const isReadable = this.client !== undefined || this.decoder.protocolVersion !== undefined;
+    const last = this.client ? farewell(answer) : refusal(answer);
+    if (last && isReadable) this.reply(last);
     this.close();
   }
 
@@ -219,6 +209,11 @@ export class Connection {
     return alias === undefined ? plain : message.ownFrame(isIdentified, topic, { ...own, topicAlias: alias }, now);
   }
 
+  /** [MQTT-3.1.2-2] */
+  private refuseVersion(level: number | undefined): void {
+    if (level !== undefined) this.broker.barrier.hold(this, unsupportedVersion(level));
+  }
+
   private onData(chunk: Buffer): void {
     if (!this.isOpen) return;
     this.decoder.push(chunk);
@@ -283,35 +278,6 @@ export class Connection {
       this.disconnect(ReasonCode.KeepAliveTimeout, 'nothing was heard for one and a half times the keep-alive');
     }
   }
-
-  /** Answers a CONNECT that is not accepted, where its version has an answer. */
-  private refuse(reasonCode: number, reason?: string): void {
-    if (this.decoder.protocolVersion === undefined) return;
-    if (this.protocolVersion === 5) {
-      // [MQTT-3.2.2-8]
-      const legal = legalReasonCodes[PacketType.CONNACK].has(reasonCode) ? reasonCode : ReasonCode.UnspecifiedError;
-      const properties = { ...reasonString(reason), ...this.serverReference(legal) };
-      this.reply({ type: PacketType.CONNACK, sessionPresent: false, reasonCode: legal, properties });
-      return;
-    }
-    const returnCode = connackReturnCode(reasonCode);
-    if (returnCode === undefined) return;
-    this.reply({ type: PacketType.CONNACK, sessionPresent: false, reasonCode: returnCode });
-  }
-
-  /** Where to go instead, for a client that is sent away to another server. */
-  private serverReference(reasonCode: number): Properties | undefined {
-    const { serverReference } = this.broker.capabilities;
-    const isElsewhere = reasonCode === ReasonCode.UseAnotherServer || reasonCode === ReasonCode.ServerMoved;
-    return isElsewhere && serverReference !== undefined ? { serverReference } : undefined;
-  }
-
-  /** [MQTT-3.1.2-2] the answer in the shape that a client of that level is likely to read. */
-  private refuseVersion(level: number | undefined): void {
-    if (level === undefined) return;
-    const bytes = level < 5 ? [0x20, 2, 0, 1] : [0x20, 3, 0, ReasonCode.UnsupportedProtocolVersion, 0];
-    this.broker.barrier.hold(this, Buffer.from(bytes));
-  }
 }
 
 /** Milliseconds between two looks at all connections: the grain of keep-alive and connect timeout. */
@@ -323,16 +289,3 @@ const lingerBeats = 4;
 
 /** Topic Alias, and the Property Length and Remaining Length that may grow by it. */
 const aliasBytes = 5;
-
-/** Packets that may explain themselves to every client ([MQTT-3.1.2-29]). */
-const isFree = ({ type }: Packet): boolean =>
-  type === PacketType.CONNACK || type === PacketType.DISCONNECT || type === PacketType.PUBLISH;
-
-function withoutProblemInformation(packet: Packet): Packet {
-  if (!('properties' in packet) || packet.properties === undefined) return packet;
-  const { reasonString: _, userProperties: __, ...rest } = packet.properties;
-  return { ...packet, properties: Object.keys(rest).length === 0 ? undefined : rest };
-}
-
-const reasonString = (reason: string | undefined): Properties | undefined =>
-  reason === undefined ? undefined : { reasonString: reason };
