@@ -172,6 +172,6 @@ function releaseAll(
 
 function release(connection: Connection, packet: Buffer | undefined, number: number): void {
   if (packet !== undefined) connection.outbox.packet(packet);
-  else if (number !== 0) connection.acknowledge(number >>> 16, number & 0xffff);
+  else if (number !== 0) connection.sendAcknowledgement(number >>> 16, number & 0xffff);
   else connection.end();
 }

@@ -117,12 +117,12 @@ export class Connection {
   }
 
   /** Queues an acknowledgement without reason and properties behind this tick's commit. */
-  hold(type: number, packetId: number): void {
+  acknowledge(type: number, packetId: number): void {
     this.broker.barrier.holdAcknowledgement(this, (type << 4) | (type === PacketType.PUBREL ? 2 : 0), packetId);
   }
 
   /** The commit is done: the acknowledgement may go. */
-  acknowledge(firstByte: number, packetId: number): void {
+  sendAcknowledgement(firstByte: number, packetId: number): void {
     const type = firstByte >> 4;
     const isLast = type === PacketType.PUBACK || type === PacketType.PUBCOMP;
     // Not below 0: a PUBREL may belong to a PUBLISH of an earlier connection.

@@ -101,7 +101,8 @@ export class Session implements Subscriber, ShareMember {
   resume(): void {
     for (const delivery of this.deliveries.unfinished()) {
       // [MQTT-4.9.0-3] no Receive Maximum delays a PUBREL
-      if (delivery.state === DeliveryState.Released) this.connection!.hold(PacketType.PUBREL, packetIdOf(delivery));
+      if (delivery.state === DeliveryState.Released)
+        this.connection!.acknowledge(PacketType.PUBREL, packetIdOf(delivery));
       else this.sendNext(this.connection!);
     }
     this.pump();

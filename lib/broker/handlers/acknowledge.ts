@@ -24,7 +24,7 @@ export function handlePubrec(connection: Connection, { packetId, reasonCode }: A
   } else {
     // [MQTT-4.3.3-4] [MQTT-4.3.3-6]
     session!.release(delivery);
-    connection.hold(PacketType.PUBREL, packetIdOf(delivery));
+    connection.acknowledge(PacketType.PUBREL, packetIdOf(delivery));
   }
 }
 
@@ -34,7 +34,7 @@ export function handlePubrel(connection: Connection, { packetId }: AcknowledgePa
   // [MQTT-4.3.3-11]
   if (session.received.delete(packetId)) {
     connection.broker.store.released(session, packetId);
-    connection.hold(PacketType.PUBCOMP, packetId);
+    connection.acknowledge(PacketType.PUBCOMP, packetId);
   } else {
     answer(connection, PacketType.PUBCOMP, packetId, ReasonCode.PacketIdentifierNotFound);
   }

@@ -82,7 +82,7 @@ function admit(connection: Connection, { qos, packetId }: ReceivedPublish): bool
   const session = connection.session!;
   if (qos === 2 && session.received.has(packetId)) {
     // [MQTT-4.3.3-10]
-    connection.hold(PacketType.PUBREC, packetId);
+    connection.acknowledge(PacketType.PUBREC, packetId);
     return false;
   }
   // [MQTT-3.3.4-7]
@@ -107,7 +107,7 @@ function publish(connection: Connection, packet: ReceivedPublish, topic: string)
     broker.store.received(connection.session!, packetId);
   }
   const type = qos === 1 ? PacketType.PUBACK : PacketType.PUBREC;
-  if (reasonCode === 0 || connection.protocolVersion !== 5) connection.hold(type, packetId);
+  if (reasonCode === 0 || connection.protocolVersion !== 5) connection.acknowledge(type, packetId);
   else acknowledgeWith(connection, type, packetId, reasonCode);
 }
 
@@ -119,7 +119,7 @@ function refuse(connection: Connection, { qos, packetId }: ReceivedPublish, reas
   if (connection.protocolVersion === 5) acknowledgeWith(connection, type, packetId, reasonCode);
   else {
     if (qos === 2) connection.session!.received.add(packetId);
-    connection.hold(type, packetId);
+    connection.acknowledge(type, packetId);
   }
 }
 
