@@ -2,7 +2,7 @@ import { Store } from '../broker/store.js';
 
 /** Keeps nothing beyond the process: what the broker holds in memory is all there is, so nothing is waited for. */
 export class MemoryStore extends Store {
-  override get isImmediate(): true {
+  override get isImmediate(): boolean {
     return true;
   }
 

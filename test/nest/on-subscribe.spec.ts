@@ -1,9 +1,11 @@
 import { describe, expect, it } from '@jest/globals';
 import { Controller, type Type } from '@nestjs/common';
-import { MQTTdPublisher, MemoryStore, OnSubscribe, Topic, TopicParam } from 'nestjs-mqttd';
+import { MQTTdPublisher, OnSubscribe, Topic, TopicParam } from 'nestjs-mqttd';
 import { concat, of, throwError, timer } from 'rxjs';
 import { map } from 'rxjs/operators';
 import { PacketType } from '../../lib/protocol/packets.js';
+import { Inbox } from '../support/inbox.js';
+import { SlowStore } from '../support/slow-store.js';
 import { apps } from '../support/nest-app.js';
 
 describe('@OnSubscribe', () => {
@@ -50,17 +52,19 @@ describe('@OnSubscribe', () => {
   });
 
   it('sends its greeting after the SUBACK also when that waits for the store', async () => {
-    const store = Object.defineProperties(new MemoryStore(), {
-      isImmediate: { value: false },
-      commit: { value: () => new Promise<void>((resolve) => setTimeout(resolve, 10)) },
-    });
-    const { client } = await start({
-      controllers: [greetingWith('a', () => 'hi')],
-      mqttd: { port: 0, store },
-    });
+    const store = new SlowStore();
+    const called = new Inbox<string>();
+    const greet = () => {
+      called.push('called');
+      return 'hi';
+    };
+    const { client } = await start({ controllers: [greetingWith('a', greet)], mqttd: { port: 0, store } });
     const device = await client();
+    const letGo = store.hold();
 
     device.send(subscribePacket('a'));
+    await called.next();
+    letGo();
 
     await device.next(PacketType.SUBACK);
     await device.expectPublish('a', 'hi');

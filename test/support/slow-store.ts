@@ -1,8 +1,12 @@
-import { Store } from '../../lib/broker/store.js';
+import { MemoryStore } from '../../lib/stores/memory.store.js';
 
 /** Keeps nothing, and is done with a tick only when the test says so. */
-export class SlowStore extends Store {
+export class SlowStore extends MemoryStore {
   private waiting: Promise<void> | undefined;
+
+  override get isImmediate(): boolean {
+    return false;
+  }
 
   /** From now on ticks wait; the returned function lets them go on, or fail. */
   hold(): (error?: Error) => void {
@@ -17,14 +21,4 @@ export class SlowStore extends Store {
   override commit(): Promise<void> | undefined {
     return this.waiting;
   }
-
-  override saveSession(): void {}
-  override deleteSession(): void {}
-  override saveSubscription(): void {}
-  override deleteSubscription(): void {}
-  override enqueue(): void {}
-  override acknowledge(): void {}
-  override received(): void {}
-  override released(): void {}
-  override retain(): void {}
 }
