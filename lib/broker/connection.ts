@@ -270,8 +270,8 @@ export class Connection {
       if (silent > lingerBeats) this.destroy();
     } else if (this.client === undefined) {
       if ((beat - this.openedAt) * beatMs > this.broker.limits.connectTimeoutMs) this.destroy();
-    } else if (this.isWaitingForRoom && silent * beatMs > Math.max(this.keepAlive * 3000, stalledMs)) {
-      // It takes nothing and is not listened to: nothing will change.
+    } else if (this.isUnread && silent * beatMs > Math.max(this.keepAlive * 3000, stalledMs)) {
+      // It takes nothing, or who decides about it does not answer: nothing will change.
       this.destroy();
     } else if (this.keepAlive > 0 && !this.isUnread && silent * beatMs > this.keepAlive * 1500) {
       // [MQTT-3.1.2-22]
@@ -282,7 +282,7 @@ export class Connection {
 
 /** Milliseconds between two looks at all connections: the grain of keep-alive and connect timeout. */
 export const beatMs = 500;
-/** Milliseconds that a client may leave its answers untaken before it is cut off. */
+/** Milliseconds that a client may be left unread before it is cut off. */
 const stalledMs = 60_000;
 /** How long a peer may take to close after us. */
 const lingerBeats = 4;
