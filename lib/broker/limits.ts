@@ -26,9 +26,9 @@ export interface Limits {
   readonly maximumRetainedMessages: number;
   /** Bytes of the retained messages. Default 268,435,456. */
   readonly maximumRetainedBytes: number;
-  /** Subscriptions of one session. Default 10,000. */
+  /** Subscriptions of one session. Default 250,000. */
   readonly maximumSubscriptions: number;
-  /** Bytes of the topic filters of one session. Default 1,048,576. */
+  /** Characters of the topic filters of one session. Default 16,777,216. */
   readonly maximumSubscriptionBytes: number;
   /** Seconds that a session outlives its connection at most. Default 4,294,967,295: no limit. */
   readonly maximumSessionExpiry: number;
@@ -50,8 +50,8 @@ export const defaultLimits: Limits = {
   maximumOutboxBytes: 1_048_576,
   maximumRetainedMessages: 1_000_000,
   maximumRetainedBytes: 268_435_456,
-  maximumSubscriptions: 10_000,
-  maximumSubscriptionBytes: 1_048_576,
+  maximumSubscriptions: 250_000,
+  maximumSubscriptionBytes: 16_777_216,
   maximumSessionExpiry: 0xffff_ffff,
   maximumKeepAlive: 0,
 };

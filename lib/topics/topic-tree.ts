@@ -282,24 +282,30 @@ function collect<S>(entries: Entries<S> | undefined, found: Entry<S>[]): void {
 
 /** One target for each subscriber, in the order in which they were found. */
 function merge<S>(found: readonly Entry<S>[]): Target<S>[] {
+  if (!hasOverlaps(found)) return found.map(({ target }) => target);
   const bySubscriber = new Map<S, Entry<S>[]>();
   for (const entry of found) {
     const others = bySubscriber.get(entry.subscriber);
     if (others) others.push(entry);
     else bySubscriber.set(entry.subscriber, [entry]);
   }
-  const targets: Target<S>[] = [];
-  for (const [subscriber, entries] of bySubscriber) {
-    targets.push(
-      entries.length === 1
-        ? entries[0].target
-        : targetOf(
-            subscriber,
-            entries.map((entry) => entry.subscription),
-          ),
-    );
-  }
-  return targets;
+  return Array.from(bySubscriber, ([subscriber, entries]) =>
+    entries.length === 1
+      ? entries[0].target
+      : targetOf(
+          subscriber,
+          entries.map(({ subscription }) => subscription),
+        ),
+  );
+}
+
+/** Whether any subscriber was found twice; most topics match few filters, and those are compared without a Set. */
+function hasOverlaps<S>(found: readonly Entry<S>[]): boolean {
+  if (found.length > 8) return new Set(found.map(({ subscriber }) => subscriber)).size < found.length;
+  return found.some(({ subscriber }, index) => {
+    for (let earlier = 0; earlier < index; earlier++) if (found[earlier].subscriber === subscriber) return true;
+    return false;
+  });
 }
 
 function targetOf<S>(subscriber: S, subscriptions: readonly Subscription[]): Target<S> {
