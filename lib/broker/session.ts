@@ -237,6 +237,8 @@ export class Session implements Subscriber, ShareMember {
     this.broker.counters.messagesSent++;
     // [MQTT-3.3.1-1] [MQTT-3.3.1-3]
     connection.outbox.publishIdentified(frame, publishFirstByte(isResent, qos, retain), packetIdOf(delivery));
+    // It had to wait, and who retains it keeps only what came in.
+    if (retain) message.forgetFrames();
   }
 
   private settle(delivery: Delivery): void {

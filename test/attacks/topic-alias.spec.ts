@@ -1,5 +1,6 @@
-import { it } from '@jest/globals';
-import { expectRefused, leave, publishOf, resume, sendTogether } from '../support/scenario.js';
+import { expect, it } from '@jest/globals';
+import { encodePacket } from '../../lib/protocol/packet-encoder.js';
+import { expectRefused, leave, publishOf, readAll, resume, sendTogether } from '../support/scenario.js';
 import { describeOverTransports } from '../support/test-broker.js';
 
 describeOverTransports('topic aliases', (start) => {
@@ -65,4 +66,55 @@ describeOverTransports('topic aliases', (start) => {
     await subscriber.expectPublish('a', 'one');
     await subscriber.expectNothing();
   });
+
+  it.each([
+    ['Remaining Length', 0, 128],
+    ['Property Length', 125, 300],
+    ['both lengths', 125, 16_384],
+  ])(
+    '[A32] no alias is used that was lost with a message too large, where %s takes a byte more',
+    async (_what, properties, remaining) => {
+      const broker = await start();
+      const publisher = await broker.client();
+      for (let room = 0; room <= 6; room++) {
+        const maximumPacketSize = remaining + 3 + room;
+        const subscriber = await broker.client(5, { properties: { topicAliasMaximum: 100, maximumPacketSize } });
+        await subscriber.subscribe('#');
+        const sizes = [-2, -1, 0, 1, 2, 3].flatMap((more) =>
+          [-3, -2, -1, 0, 1, 2].map((other) => [more, other] as const),
+        );
+        const packets = sizes.flatMap(([more, other], index) => {
+          const topic = `t${`${index}`.padStart(2, '0')}`;
+          const large = publishWith(topic, Math.max(0, properties + more), remaining + other);
+          return [large, publishOf(topic, { payload: topic })];
+        });
+
+        sendTogether(publisher, packets);
+        await publisher.settled();
+
+        const known = new Map<number, string>();
+        const small: string[] = [];
+        for (const packet of await readAll(subscriber)) {
+          expect(encodePacket(packet, 5).length).toBeLessThanOrEqual(maximumPacketSize);
+          if (!('payload' in packet)) throw new Error(`a packet of type ${packet.type} came`);
+          const alias = packet.properties?.topicAlias;
+          if (alias !== undefined && packet.topic !== '') known.set(alias, packet.topic);
+          const topic = packet.topic === '' ? known.get(alias!) : packet.topic;
+          expect(topic).toBeDefined();
+          if (packet.payload.length === 3) small.push(`${topic} ${packet.payload.toString()}`);
+        }
+        expect(small).toEqual(sizes.map((_size, index) => `t${`${index}`.padStart(2, '0')}`).map((t) => `${t} ${t}`));
+        await leave(subscriber);
+      }
+    },
+  );
+
+  /** A PUBLISH whose properties and whole body have these lengths, as nearly as can be. */
+  function publishWith(topic: string, propertyLength: number, remainingLength: number) {
+    const value = 'x'.repeat(Math.max(0, propertyLength - 5));
+    const properties = propertyLength < 5 ? undefined : { userProperties: [['', value]] as const };
+    const empty = encodePacket(publishOf(topic, { properties }), 5);
+    const header = empty.length - 2 < 128 ? 2 : 3;
+    return publishOf(topic, { properties, payload: 'x'.repeat(remainingLength - (empty.length - header)) });
+  }
 });

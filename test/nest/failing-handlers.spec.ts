@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { Controller } from '@nestjs/common';
 import { Payload } from '@nestjs/microservices';
-import { OnPublish } from 'nestjs-mqttd';
+import { MQTTdStrategy, OnPublish } from 'nestjs-mqttd';
 import { Observable, of, throwError } from 'rxjs';
 import { Inbox } from '../support/inbox.js';
 import { apps } from '../support/nest-app.js';
@@ -84,6 +84,29 @@ describe('a handler that fails', () => {
     const line = await logged.find((one) => one.startsWith('warn [MQTTd]'));
     expect(line).toBe('warn [MQTTd] Failing.rejects failed topic="rejects": Internal server error');
     expect(logged.all.join('\n')).not.toContain('secret-7');
+  });
+});
+
+describe('a processing hook that throws', () => {
+  const start = apps();
+  const broken = () => {
+    throw new Error('hook');
+  };
+
+  it.each<[string, (strategy: MQTTdStrategy) => void]>([
+    ['before a call', (strategy) => strategy.setOnProcessingStartHook(broken)],
+    ['after it', (strategy) => strategy.setOnProcessingEndHook(broken)],
+  ])('%s is logged, and the application goes on and can be closed', async (_title, set) => {
+    const { app, client, logged } = await start({ controllers: [Failing] });
+    set(app.get(MQTTdStrategy));
+    const device = await client();
+
+    device.publish('some', { payload: '1', qos: 1 });
+    await device.expect({ type: 4, packetId: 1, reasonCode: 0 });
+
+    await logged.find((line) => line.startsWith('warn [MQTTd') && line.includes('a processing hook failed'));
+    await device.expectNothing();
+    await app.close();
   });
 });
 
