@@ -44,28 +44,19 @@ export class Deliveries {
     return open;
   }
 
-  /** @returns the sequence number */
-  enqueue({ message, qos, retain, identifiers, share }: DeliveryContent): number {
-    const sequence = this.nextSequence++;
-    this.waiting.push({
-      message,
-      qos,
-      retain,
-      identifiers,
-      share,
-      sequence,
-      state: DeliveryState.Waiting,
-      isCounted: false,
-    });
-    this.bytes += message.size;
-    if (message.expiresAt < this.earliestExpiry) this.earliestExpiry = message.expiresAt;
-    return sequence;
+  /** Gives a delivery its place and its sequence number. */
+  enqueue(delivery: Delivery): void {
+    delivery.sequence = this.nextSequence++;
+    this.waiting.push(delivery);
+    this.bytes += delivery.size;
+    const { expiresAt } = delivery.message;
+    if (expiresAt < this.earliestExpiry) this.earliestExpiry = expiresAt;
   }
 
   /** Takes away the oldest message that is not in flight yet. */
   dropOldest(): Delivery | undefined {
     const delivery = this.waiting.shift();
-    if (delivery) this.bytes -= delivery.message.size;
+    if (delivery) this.bytes -= delivery.size;
     return delivery;
   }
 
@@ -116,7 +107,7 @@ export class Deliveries {
     const delivery = this.waiting.at(0);
     if (!delivery || (first && delivery.sequence - first.sequence >= packetIds)) return undefined;
     this.waiting.shift();
-    this.bytes -= delivery.message.size;
+    this.bytes -= delivery.size;
     this.inFlight.push(delivery);
     this.resent++;
     return this.count(delivery);
@@ -167,7 +158,7 @@ export class Deliveries {
       if (isMeant(delivery)) taken.push(delivery);
       else this.waiting.push(delivery);
     }
-    for (const { message } of taken) this.bytes -= message.size;
+    for (const { size } of taken) this.bytes -= size;
     return taken;
   }
 
@@ -190,21 +181,28 @@ export const DeliveryState = {
 } as const;
 
 /** One message for one client at QoS 1 or 2. */
-export interface DeliveryContent {
-  readonly message: Message;
-  readonly qos: 1 | 2;
-  readonly retain: boolean;
-  /** Subscription Identifiers of the matching subscriptions. */
-  readonly identifiers: readonly number[] | undefined;
-  /** The Shared Subscription on whose behalf the client gets it. */
-  readonly share: SharedSubscription | undefined;
-}
-
-export interface Delivery extends DeliveryContent {
-  readonly sequence: number;
-  state: (typeof DeliveryState)[keyof typeof DeliveryState];
+export class Delivery {
+  /** Its place among the session's messages; given when it is queued. */
+  sequence = 0;
+  state: (typeof DeliveryState)[keyof typeof DeliveryState] = DeliveryState.Waiting;
   /** Whether it takes part of the Receive Maximum of this connection. */
-  isCounted: boolean;
+  isCounted = false;
+  /** Bytes that the message takes, as it was when queued. */
+  readonly size: number;
+
+  /**
+   * @param identifiers Subscription Identifiers of the matching subscriptions
+   * @param share the Shared Subscription on whose behalf the client gets it
+   */
+  constructor(
+    readonly message: Message,
+    readonly qos: 1 | 2,
+    readonly retain: boolean,
+    readonly identifiers: readonly number[] | undefined,
+    readonly share: SharedSubscription | undefined,
+  ) {
+    this.size = message.size;
+  }
 }
 
 /** Packet identifiers that there are: 1 to 65,535. */

@@ -3,7 +3,7 @@ import { PacketType } from '../protocol/packets.js';
 import { TopicTree, type Subscription, type Target } from '../topics/topic-tree.js';
 import type { Broker } from './broker.js';
 import type { Connection } from './connection.js';
-import { Deliveries, DeliveryState, packetIdOf, type Delivery, type DeliveryContent } from './deliveries.js';
+import { Deliveries, Delivery, DeliveryState, packetIdOf } from './deliveries.js';
 import type { Message } from './message.js';
 import type { RetainedDelivery } from './retained-delivery.js';
 import type { Subscriber } from './router.js';
@@ -79,7 +79,7 @@ export class Session implements Subscriber, ShareMember {
     const retain = message.retain && matched.retainAsPublished;
     const { identifiers } = matched;
     if (qos === 0) this.sendAtMostOnce(message, retain, identifiers);
-    else this.enqueue({ message, qos, retain, identifiers, share });
+    else this.enqueue(new Delivery(message.keep(), qos, retain, identifiers, share));
   }
 
   /** Sends a message for one subscription: retained messages, which carry RETAIN (3.3.1.3), a handler's greeting. */
@@ -88,7 +88,7 @@ export class Session implements Subscriber, ShareMember {
     const identifiers = subscription.identifier === undefined ? undefined : [subscription.identifier];
     const { retain } = message;
     if (qos === 0) this.sendAtMostOnce(message, retain, identifiers);
-    else this.enqueue({ message, qos, retain, identifiers, share: undefined });
+    else this.enqueue(new Delivery(message.keep(), qos, retain, identifiers, undefined));
   }
 
   /** The client is connected. */
@@ -169,36 +169,35 @@ export class Session implements Subscriber, ShareMember {
     delivery.state = DeliveryState.Released;
   }
 
-  private enqueue(content: DeliveryContent): void {
+  private enqueue(delivery: Delivery): void {
     const { deliveries, broker } = this;
-    const { message } = content;
-    if (this.isFull(message) && !this.makeRoom(message)) {
+    if (this.isFull(delivery) && !this.makeRoom(delivery)) {
       broker.counters.messagesDropped++;
       return;
     }
-    message.keep();
-    const sequence = deliveries.enqueue(content);
-    broker.store.enqueue(this, sequence, message);
+    deliveries.enqueue(delivery);
+    broker.store.enqueue(this, delivery.sequence, delivery.message);
     if (this.connection) this.pump();
   }
 
   /** One message always fits, however large: else it could never be delivered. */
-  private isFull({ size }: Message): boolean {
+  private isFull({ size }: Delivery): boolean {
     const { queued, queuedBytes } = this.deliveries;
+    if (queued === 0) return false;
     const { maximumQueuedMessages, maximumQueuedBytes } = this.broker.limits;
-    return queued > 0 && (queued >= maximumQueuedMessages || queuedBytes + size > maximumQueuedBytes);
+    return queued >= maximumQueuedMessages || queuedBytes + size > maximumQueuedBytes;
   }
 
   /** What has expired gives way first, then what `onQueueFull` says. */
-  private makeRoom(message: Message): boolean {
+  private makeRoom(delivery: Delivery): boolean {
     const { deliveries, broker } = this;
     const dropped = deliveries.takeExpired(broker.clock.now());
     if (broker.limits.onQueueFull === 'dropOldest') {
-      while (this.isFull(message)) dropped.push(deliveries.dropOldest()!);
+      while (this.isFull(delivery)) dropped.push(deliveries.dropOldest()!);
     }
     broker.counters.messagesDropped += dropped.length;
     for (const { sequence } of dropped) broker.store.acknowledge(this, sequence);
-    return !this.isFull(message);
+    return !this.isFull(delivery);
   }
 
   private sendAtMostOnce(message: Message, retain: boolean, identifiers: readonly number[] | undefined): void {
@@ -226,7 +225,7 @@ export class Session implements Subscriber, ShareMember {
     const { message, qos, retain, identifiers } = delivery;
     const isResent = delivery.state === DeliveryState.Sent;
     // [MQTT-3.3.2-5] [MQTT-4.3.3-7] a message that was sent once does not expire
-    const isLate = !isResent && message.isExpired(this.broker.clock.now());
+    const isLate = !isResent && message.expiresAt !== Infinity && message.isExpired(this.broker.clock.now());
     const frame = isLate ? undefined : connection.frame(message, true, identifiers);
     if (frame === undefined) {
       this.broker.counters.messagesDropped++;

@@ -47,6 +47,8 @@ function decodeConnack(reader: ByteReader, version: ProtocolVersion): Packet {
 
 function decodeAcknowledge(type: AcknowledgePacket['type'], reader: ByteReader, version: ProtocolVersion): Packet {
   const packetId = readPacketId(reader, type);
+  // The usual case, without a spread: one of these comes for each message.
+  if (reader.remaining === 0) return { type, packetId, reasonCode: 0, properties: undefined };
   return { type, packetId, ...decodeReason(reader, version, type) };
 }
 

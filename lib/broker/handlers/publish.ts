@@ -95,7 +95,9 @@ function admit(connection: Connection, { qos, packetId }: ReceivedPublish): bool
 function publish(connection: Connection, packet: ReceivedPublish, topic: string): void {
   const { broker } = connection;
   const { qos, packetId } = packet;
-  const message = Message.received(packet, topic, connection.client!, broker.clock.now());
+  // Only an expiry interval asks for the time.
+  const now = packet.properties ? broker.clock.now() : 0;
+  const message = Message.received(packet, topic, connection.client!, now);
   const reasonCode = broker.publish(message);
   if (qos === 0) return;
   if (reasonCode >= 0x80) {

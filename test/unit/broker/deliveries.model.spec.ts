@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import * as fc from 'fast-check';
-import { Deliveries, DeliveryState, packetIdOf, type Delivery } from '../../../lib/broker/deliveries.js';
+import { Deliveries, Delivery, DeliveryState, packetIdOf } from '../../../lib/broker/deliveries.js';
 import { Message } from '../../../lib/broker/message.js';
 import { makeShareStrategy } from '../../../lib/broker/share-strategy.js';
 import { SharedSubscription } from '../../../lib/broker/shared-subscription.js';
@@ -140,9 +140,10 @@ class Comparison {
     const share = shares[sequence % shares.length];
     const qos = sequence % 3 === 0 ? 2 : 1;
     const message = messages[sequence % messages.length];
-    const content = { message, qos, retain: false, identifiers: undefined, share } as const;
+    const delivery = new Delivery(message, qos, false, undefined, share);
     naive.waiting.push({ sequence, share, expiresAt: message.expiresAt });
-    if (this.deliveries.enqueue(content) !== sequence) throw new Error('a sequence number was left out or used twice');
+    this.deliveries.enqueue(delivery);
+    if (delivery.sequence !== sequence) throw new Error('a sequence number was left out or used twice');
   }
 
   private next(): void {

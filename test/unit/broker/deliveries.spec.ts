@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { Deliveries, DeliveryState, packetIdOf, type Delivery } from '../../../lib/broker/deliveries.js';
+import { Deliveries, Delivery, DeliveryState, packetIdOf } from '../../../lib/broker/deliveries.js';
 import { Message } from '../../../lib/broker/message.js';
 
 const message = (payload = 'x') =>
@@ -7,9 +7,11 @@ const message = (payload = 'x') =>
 
 /** Adds `count` messages and gives their sequence numbers. */
 const enqueue = (deliveries: Deliveries, count = 1, qos: 1 | 2 = 1): number[] =>
-  Array.from({ length: count }, () =>
-    deliveries.enqueue({ message: message(), qos, retain: false, identifiers: undefined, share: undefined }),
-  );
+  Array.from({ length: count }, () => {
+    const delivery = new Delivery(message(), qos, false, undefined, undefined);
+    deliveries.enqueue(delivery);
+    return delivery.sequence;
+  });
 
 function send(deliveries: Deliveries): Delivery {
   const delivery = deliveries.next()!;
