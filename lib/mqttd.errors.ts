@@ -22,6 +22,8 @@ export type MQTTdUsageErrorCode =
   | 'OPEN_TO_THE_NETWORK'
   /** A listener cannot have its address. */
   | 'LISTEN_FAILED'
+  /** The Redis that the options name does not answer. */
+  | 'REDIS_UNREACHABLE'
   /** Key, certificate or authority cannot be read or used. */
   | 'INVALID_CERTIFICATE'
   /** A topic filter in a decorator is not well-formed. */

@@ -38,6 +38,8 @@ export class HandlerSubscriber implements Subscriber {
   ) {}
 
   deliver(message: Message): void {
+    // In a cluster a handler runs once, where the message entered.
+    if (message.fromNode !== undefined) return;
     const { handler, host } = this;
     message.keep();
     const context = new MQTTdContext(message, message.topic, message.publisher, handler.names);

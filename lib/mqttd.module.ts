@@ -18,10 +18,16 @@ import type { Log } from './broker/log.js';
 import { Router } from './broker/router.js';
 import { Store } from './broker/store.js';
 import { MQTTdUsageError } from './mqttd.errors.js';
-import { checkOptions, isLoopbackOnly, makeAuth, makeListeners, type MQTTdOptions } from './mqttd.options.js';
+import {
+  checkOptions,
+  isLoopbackOnly,
+  makeAuth,
+  makeListeners,
+  makeRouter,
+  type MQTTdOptions,
+} from './mqttd.options.js';
 import { MQTTdPublisher } from './mqttd.publisher.js';
 import { MQTTdStrategy } from './mqttd.strategy.js';
-import { DirectRouter } from './routers/direct.router.js';
 import { MemoryStore } from './stores/memory.store.js';
 
 /** DI token of the options. */
@@ -65,7 +71,7 @@ const madeByNest = <T>(given: T | Type<T>, moduleRef: ModuleRef): T | Promise<T>
     {
       provide: Router,
       inject: [MQTTD_OPTIONS, ModuleRef],
-      useFactory: ({ router = DirectRouter }: MQTTdOptions, moduleRef: ModuleRef) => madeByNest(router, moduleRef),
+      useFactory: (options: MQTTdOptions, moduleRef: ModuleRef) => madeByNest(makeRouter(options), moduleRef),
     },
     {
       provide: Store,

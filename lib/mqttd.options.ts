@@ -12,6 +12,9 @@ import { shareStrategyNames, type ShareStrategy, type ShareStrategyName } from '
 import type { Store } from './broker/store.js';
 import { TcpListener } from './listeners/tcp.listener.js';
 import { MQTTdUsageError } from './mqttd.errors.js';
+import { DirectRouter } from './routers/direct.router.js';
+import { RedisRouter } from './routers/redis.router.js';
+import { defaultNodeOptions, type RedisRouterOptions } from './routers/redis/redis-options.js';
 
 /** Key, certificates and authorities as PEM text, or as the path of a PEM file; all else as in `node:tls`. */
 export interface MQTTdTlsOptions extends Omit<TlsOptions, 'key' | 'cert' | 'ca'> {
@@ -44,6 +47,11 @@ export interface MQTTdOptions extends MQTTdAddress {
   readonly allowAnonymous?: boolean | undefined;
   /** Takes messages to subscribers (class or instance). Default DirectRouter: in memory. */
   readonly router?: Router | Type<Router> | undefined;
+  /**
+   * Makes this application one of several nodes around a Redis: `{ host, port }` or `{ url }`, and `keyPrefix`, `nodeId`.
+   * It is the short form of `router: new RedisRouter({ ... })` and needs the package `ioredis`.
+   */
+  readonly redis?: RedisRouterOptions | undefined;
   /** What survives a restart (class or instance). Default MemoryStore: nothing. */
   readonly store?: Store | Type<Store> | undefined;
   /** Bounds; each has a default. */
@@ -64,6 +72,7 @@ const knownOptions: Readonly<Record<keyof MQTTdOptions, true>> = {
   auth: true,
   allowAnonymous: true,
   router: true,
+  redis: true,
   store: true,
   limits: true,
   capabilities: true,
@@ -94,6 +103,7 @@ export function checkOptions(options: MQTTdOptions): void {
   if (options.auth && options.allowAnonymous) {
     throw invalid('allowAnonymous: true would make auth meaningless; leave one of them out');
   }
+  if (options.redis) checkRedis(options.redis, options.router);
 }
 
 function checkLimit(name: string, value: unknown): void {
@@ -120,6 +130,56 @@ function checkCapability(name: string, value: unknown): void {
     throw invalid(`capabilities.maximumQoS: ${shown(value)}; use 0, 1 or 2`);
   }
 }
+
+function checkRedis(redis: RedisRouterOptions, router: MQTTdOptions['router']): void {
+  if (!isObject(redis)) throw invalid(`redis: ${shown(redis)}; use { host, port } or { url }`);
+  if (router) throw invalid('redis: cannot stand beside router; use router: new RedisRouter({ ... }) alone');
+  const names = Object.keys(redisNames);
+  for (const [name, value] of Object.entries(redis)) {
+    if (!names.includes(name)) {
+      throw invalid(`redis.${name}: there is no such option; the options are ${names.join(', ')}`);
+    }
+    const isNumber = typeof defaultNodeOptions[name as 'leaseMs'] === 'number' || name === 'port' || name === 'db';
+    const least = name === 'db' ? 0 : 1;
+    if (isNumber && value !== undefined && !(Number.isInteger(value) && Number(value) >= least)) {
+      throw invalid(`redis.${name}: ${shown(value)}; use a whole number from ${least} on`);
+    }
+  }
+  if (redis.url !== undefined && redis.host !== undefined) {
+    throw invalid('redis.host: cannot stand beside redis.url; leave one of them out');
+  }
+  const { keyPrefix, leaseMs = defaultNodeOptions.leaseMs, heartbeatMs = defaultNodeOptions.heartbeatMs } = redis;
+  // A brace would make every key of a Redis Cluster stand in one slot, or in the wrong one.
+  if (keyPrefix !== undefined && (typeof keyPrefix !== 'string' || !/^[^{}]+$/.test(keyPrefix))) {
+    throw invalid(`redis.keyPrefix: ${shown(keyPrefix)}; use a text without braces`);
+  }
+  if (leaseMs < 2 * heartbeatMs) {
+    throw invalid(`redis.leaseMs: ${leaseMs}; use at least twice redis.heartbeatMs (${heartbeatMs})`);
+  }
+}
+
+const redisNames: Readonly<Record<keyof RedisRouterOptions, true>> = {
+  url: true,
+  host: true,
+  port: true,
+  db: true,
+  username: true,
+  password: true,
+  tls: true,
+  keyPrefix: true,
+  nodeId: true,
+  leaseMs: true,
+  heartbeatMs: true,
+  commandTimeoutMs: true,
+  retryMs: true,
+  logEntries: true,
+  claimMs: true,
+  maximumUnsentBytes: true,
+};
+
+/** The Router that the options ask for; a class is made by Nest. */
+export const makeRouter = ({ router, redis }: MQTTdOptions): Router | Type<Router> =>
+  router ?? (redis ? new RedisRouter(redis) : DirectRouter);
 
 /** What fits into the packets that carry it. */
 const limitRanges: Readonly<Record<string, readonly [least: number, most: number]>> = {

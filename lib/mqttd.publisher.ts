@@ -34,8 +34,8 @@ export class MQTTdPublisher {
    *
    * @param payload Buffer or Uint8Array as they are, a string as UTF-8, undefined or null as empty, all else as JSON
    * @returns a promise that resolves when the message is stored as configured
-   * @throws MQTTdUsageError INVALID_TOPIC | INVALID_PROPERTY, MQTTdPublishError when a limit refuses the message; both as
-   * a rejection
+   * @throws MQTTdUsageError INVALID_TOPIC | INVALID_PROPERTY, MQTTdPublishError when a limit refuses the message, and what
+   *   kept it from being stored where it has to be (as a rejection, all)
    */
   async publish(topic: string, payload: unknown, options: MQTTdPublishOptions = {}): Promise<void> {
     if (!isTopicName(topic)) {

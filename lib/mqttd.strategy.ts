@@ -224,5 +224,6 @@ interface Extras extends Record<string, unknown> {
 function toUsageError(error: unknown): unknown {
   const code = (error as NodeJS.ErrnoException | undefined)?.code;
   if (!(error instanceof Error) || error instanceof MQTTdUsageError || code === undefined) return error;
-  return new MQTTdUsageError('LISTEN_FAILED', error.message, { cause: error });
+  const ours = code === 'REDIS_UNREACHABLE' ? code : 'LISTEN_FAILED';
+  return new MQTTdUsageError(ours, error.message, { cause: error });
 }

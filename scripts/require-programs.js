@@ -6,6 +6,7 @@ const packages = {
   mosquitto_sub: 'mosquitto-clients',
   curl: 'curl',
   openssl: 'openssl',
+  'redis-server': 'redis-server',
 };
 
 if (missing().length > 0) install(missing());

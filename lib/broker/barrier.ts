@@ -1,5 +1,7 @@
+import type { Client } from './client.js';
 import type { Connection } from './connection.js';
 import type { Outbox } from './outbox.js';
+import { NotKeptError } from './router.js';
 
 /** What has to be kept before the tick's acknowledgements may go: a Store, a Router. */
 export interface Committer {
@@ -24,7 +26,8 @@ export class Barrier {
   private waiting: Waiting | undefined;
   private isScheduled = false;
   private released: Promise<void> | undefined;
-  private readonly isImmediate: boolean;
+  /** Nothing is held: what is replied is staged at once. */
+  readonly isImmediate: boolean;
 
   constructor(
     private readonly committers: readonly Committer[],
@@ -101,7 +104,7 @@ export class Barrier {
     let pending = this.released;
     for (const committer of this.committers) {
       const kept = commitOf(committer);
-      if (kept) pending = pending ? Promise.all([pending, kept]).then(() => undefined) : kept;
+      if (kept) pending = pending ? both(pending, kept) : kept;
     }
     return pending;
   }
@@ -122,8 +125,10 @@ export class Barrier {
       (error: unknown) => {
         this.onWithheld(error);
         // Never a lie on the wire: a client whose acknowledgement is missing reconnects and sends again.
-        for (const connection of connections) connection.destroy();
-        waiting?.reject(error);
+        withhold(error, connections, packets, numbers);
+        this.flush();
+        if (concerns(error, undefined)) waiting?.reject(error);
+        else waiting?.resolve();
       },
     );
     this.released = released;
@@ -167,6 +172,32 @@ function releaseAll(
 ): void {
   for (let index = 0; index < connections.length; index++) {
     release(connections[index], packets[index], numbers[index]);
+  }
+}
+
+/** Waits for both, so that the one that fails first does not speak for the other. */
+async function both(one: Promise<void>, other: Promise<void>): Promise<void> {
+  const outcomes = await Promise.allSettled([one, other]);
+  const errors = outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? [outcome.reason as unknown] : []));
+  // Who is concerned by both is concerned by either: an error that does not say whom it concerns comes first.
+  if (errors.length > 0) throw errors.find((error) => !(error instanceof NotKeptError)) ?? errors[0];
+}
+
+const concerns = (error: unknown, publisher: Client | undefined): boolean =>
+  !(error instanceof NotKeptError) || error.publishers.has(publisher);
+
+function withhold(
+  error: unknown,
+  connections: readonly Connection[],
+  packets: readonly (Buffer | undefined)[],
+  numbers: readonly number[],
+): void {
+  for (let index = 0; index < connections.length; index++) {
+    const { client } = connections[index];
+    // Undefined stands for the application; a connection without a client has published nothing.
+    const isSpared = error instanceof NotKeptError && client === undefined;
+    if (!isSpared && concerns(error, client)) connections[index].withhold(packets[index], numbers[index]);
+    else release(connections[index], packets[index], numbers[index]);
   }
 }
 

@@ -77,7 +77,7 @@ export class Broker {
     this.capabilities = { ...defaultCapabilities, ...options.capabilities };
     this.clock = clock;
     this.expiring = new Deadlines(clock.now());
-    this.subscriptions = new Subscriptions(this.topics, store, options.shareStrategy ?? 'roundRobin');
+    this.subscriptions = new Subscriptions(this.topics, store, router, options.shareStrategy ?? 'roundRobin');
     this.retained = new RetainedMessages(store, this.limits, clock);
     this.wills = new Wills(clock, (will) => this.publishWill(will));
     this.barrier = new Barrier([store, router], (error) => log.error('acknowledgements withheld', error));
@@ -90,7 +90,7 @@ export class Broker {
   async start(): Promise<void> {
     try {
       await this.store.open();
-      await this.router.open();
+      await this.router.open(this);
       this.stopBeat = this.clock.every(beatMs, () => this.onBeat());
       for (const listener of this.listeners) {
         if (this.isStopping) throw new Error('the broker was stopped before it had started');
@@ -172,9 +172,18 @@ export class Broker {
     return { session, isPresent: false };
   }
 
+  /** The client has connected to another node: what is here of it is over. */
+  letGo(clientId: string): void {
+    // [MQTT-3.1.4-3]
+    this.sessions.get(clientId)?.connection?.disconnect(ReasonCode.SessionTakenOver, 'the client connected again');
+    const left = this.sessions.get(clientId);
+    if (left) this.endSession(left);
+  }
+
   /** A CONNECT was accepted. */
   connected(connection: Connection): void {
     const { client } = connection;
+    this.subscriptions.wake(connection.session!);
     this.log.debug(`client connected id=${connection.describe()} version=${client!.protocolVersion}`);
   }
 

@@ -47,7 +47,7 @@ export class Connection {
   readonly openedAt: number;
 
   private readonly decoder: PacketDecoder;
-  private isParked = false;
+  private parked = 0;
   private isWaitingForRoom = false;
   private isClosing = false;
   private isGone = false;
@@ -75,7 +75,7 @@ export class Connection {
 
   /** Whether the client cannot be heard because we do not read: keep-alive does not run then. */
   get isUnread(): boolean {
-    return this.isParked || this.isWaitingForRoom;
+    return this.parked > 0 || this.isWaitingForRoom;
   }
 
   /** The CONNECT was accepted: larger packets may come. */
@@ -88,12 +88,12 @@ export class Connection {
 
   /** Handles nothing more from this client until `outcome` settles; a rejection closes the connection. */
   park(outcome: Promise<void>): void {
-    this.isParked = true;
+    this.parked++;
     this.stream.pause();
     outcome.then(
       () => this.unpark(),
       (error: unknown) => {
-        this.isParked = false;
+        this.parked--;
         this.fail(error);
       },
     );
@@ -128,6 +128,20 @@ export class Connection {
     // Not below 0: a PUBREL may belong to a PUBLISH of an earlier connection.
     if (isLast && this.unacknowledged > 0) this.unacknowledged--;
     this.outbox.acknowledge(firstByte, packetId);
+  }
+
+  /** The commit failed: an acknowledgement or packet is not sent, and the client finds out by the end of its stream. */
+  withhold(packet: Buffer | undefined, number: number): void {
+    const isPubrec = packet ? packet[0] >> 4 === PacketType.PUBREC : number >>> 20 === PacketType.PUBREC;
+    if (isPubrec) {
+      const packetId = packet ? packet.readUInt16BE(2) : number & 0xffff;
+      // Sent again, it must not count as a duplicate of what was not kept; nor on a connection that came meanwhile.
+      if (this.session?.received.delete(packetId)) {
+        this.broker.store.released(this.session, packetId);
+        this.session.connection?.destroy();
+      }
+    }
+    this.destroy();
   }
 
   /** Tells an MQTT 5 client why, and closes; the will is published unless `DISCONNECT` came before. */
@@ -222,7 +236,7 @@ export class Connection {
 
   private read(): void {
     try {
-      while (this.isOpen && !this.isParked) {
+      while (this.isOpen && this.parked === 0) {
         const packet = this.decoder.next();
         if (packet === undefined) break;
         this.heardAt = this.broker.beat;
@@ -243,7 +257,8 @@ export class Connection {
   }
 
   private unpark(): void {
-    this.isParked = false;
+    // What it was parked for may have parked it again.
+    if (--this.parked > 0) return;
     this.heardAt = this.broker.beat;
     this.read();
     if (this.isOpen && !this.isUnread) this.stream.resume();
@@ -255,7 +270,7 @@ export class Connection {
     if (!this.isWaitingForRoom) return;
     this.isWaitingForRoom = false;
     this.heardAt = this.broker.beat;
-    if (!this.isParked) this.stream.resume();
+    if (this.parked === 0) this.stream.resume();
   }
 
   private onEnd(): void {

@@ -24,6 +24,8 @@ export interface MessageFields {
   readonly properties?: Properties | undefined;
   /** Absent when the application itself publishes. */
   readonly publisher?: Client | undefined;
+  /** The node that it came from; absent where it entered. */
+  readonly fromNode?: string | undefined;
 }
 
 /**
@@ -57,6 +59,8 @@ export class Message {
     start: number,
     end: number,
     isKept: boolean,
+    /** The node that it came from; undefined where it entered. Who stands for other nodes leaves it alone then. */
+    readonly fromNode: string | undefined,
   ) {
     this.payloadBytes = bytes;
     this.payloadStart = start;
@@ -69,15 +73,17 @@ export class Message {
 
   /** A message made on this side: by the application, or a client's will. The payload must not change any more. */
   static of(fields: MessageFields, now: number): Message {
-    const { topic, qos, retain, properties, publisher, payload } = fields;
-    return new Message(topic, qos, retain, properties, publisher, now, payload, 0, payload.length, true);
+    const { topic, qos, retain, properties, publisher, payload, fromNode } = fields;
+    return new Message(topic, qos, retain, properties, publisher, now, payload, 0, payload.length, true, fromNode);
   }
 
   /** The message of a PUBLISH; `topic` is the packet's own or what its alias stands for. */
   static received(packet: ReceivedPublish, topic: string, publisher: Client, now: number): Message {
     const { qos, properties, bytes, start, end, topicEnd, payloadStart } = packet;
     const forwarded = properties === undefined ? undefined : withoutAlias(properties);
-    const message = new Message(topic, qos, packet.retain, forwarded, publisher, now, bytes, payloadStart, end, false);
+    const { retain } = packet;
+    const from = undefined;
+    const message = new Message(topic, qos, retain, forwarded, publisher, now, bytes, payloadStart, end, false, from);
     if (forwarded === properties) message.receive({ bytes, start, end, packetIdAt: qos === 0 ? 0 : topicEnd });
     return message;
   }

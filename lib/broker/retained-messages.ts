@@ -80,6 +80,11 @@ export class RetainedMessages {
     return this.root.matching(filter.split('/'), 0);
   }
 
+  /** Every message, in no order. */
+  *all(): Generator<Message, void> {
+    for (const place of this.root.all(false)) if (place?.message) yield place.message;
+  }
+
   /** The place of a topic's message. */
   find(topic: string): RetainedLevel | undefined {
     return this.root.find(topic.split('/'));
@@ -163,7 +168,7 @@ export class RetainedLevel {
   }
 
   /** [MQTT-4.7.2-1] `#` in the first level leaves out what begins with $. */
-  private *all(isFirstLevel: boolean): Generator<RetainedLevel | undefined, void> {
+  *all(isFirstLevel: boolean): Generator<RetainedLevel | undefined, void> {
     yield this.message && this;
     for (const [name, child] of this.children ?? []) {
       if (!(isFirstLevel && name.startsWith('$'))) yield* child.all(false);

@@ -1,4 +1,6 @@
 import type { Match, Target } from '../topics/topic-tree.js';
+import type { Broker } from './broker.js';
+import type { Client } from './client.js';
 import type { Message } from './message.js';
 
 /** Anything that messages are delivered to: a client's session, a Nest handler, another node. */
@@ -19,7 +21,7 @@ export abstract class Router {
   }
 
   /** Connects to other nodes; resolves when messages can flow. */
-  async open(): Promise<void> {}
+  async open(_broker: Broker): Promise<void> {}
 
   /**
    * Delivers to all targets of `match` and queues what goes to other nodes.
@@ -35,5 +37,40 @@ export abstract class Router {
     return undefined;
   }
 
+  /** A session of this node has one more subscription to `filter`, which has no share. */
+  subscribed(_filter: string): void {}
+
+  /** A session of this node has one subscription less to `filter`. */
+  unsubscribed(_filter: string): void {}
+
+  /** What this node has of a group has changed: `$share/group/filter`. */
+  shared(_filter: string, _presence: SharePresence): void {}
+
+  /**
+   * Makes this node the one that `clientId` is connected to, before its CONNACK: undefined when there is no other node.
+   * @returns the generation of the connection: the higher of two wins; 0 when it cannot be known now
+   * @throws MqttError SessionTakenOver (as a rejection) when the client has connected elsewhere meanwhile
+   */
+  claim(_clientId: string): Promise<number> | undefined {
+    return undefined;
+  }
+
   async close(): Promise<void> {}
+}
+
+/** Of a group with members on a node: none, only such as are away, or at least one that is connected. */
+export type SharePresence = 'none' | 'asleep' | 'online';
+
+/** The rejection of a `commit` that concerns the messages of some publishers; everything else of the tick is kept. */
+export class NotKeptError extends Error {
+  override readonly name = 'NotKeptError';
+
+  /** @param publishers undefined among them stands for the application */
+  constructor(
+    message: string,
+    readonly publishers: ReadonlySet<Client | undefined>,
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+  }
 }

@@ -20,6 +20,8 @@ export class Session implements Subscriber, ShareMember {
   expiryInterval = 0;
   /** Milliseconds since the epoch; Infinity while connected or for ever. */
   expiresAt = Infinity;
+  /** Which of two connections of the client on different nodes is the newer one; 0 where it is not known. */
+  generation = 0;
   /** By the filter as the client wrote it, `$share/group/` included. */
   readonly subscriptions = new Map<string, Subscription>();
   /** Characters of all those filters. */
@@ -131,7 +133,7 @@ export class Session implements Subscriber, ShareMember {
     for (const delivery of sent) this.settle(delivery);
     const waiting = deliveries.takeShared(shares);
     for (const { sequence } of waiting) broker.store.acknowledge(this, sequence);
-    for (const { share, message } of [...sent, ...waiting]) share!.deliver(message);
+    for (const { share, message } of [...sent, ...waiting]) share!.handOut(message);
   }
 
   /** Sends what waits, as far as Receive Maximum and the outbox allow. */

@@ -1,19 +1,54 @@
 import type { Subscription, Target } from '../topics/topic-tree.js';
 import type { Message } from './message.js';
-import type { Subscriber } from './router.js';
+import type { SharePresence, Subscriber } from './router.js';
 import type { Session } from './session.js';
 import type { ShareStrategy } from './share-strategy.js';
+
+/** Another node with members of a group. */
+export interface ShareNode {
+  readonly name: string;
+  /** Takes a message that one of its members shall have. */
+  deliverShared(message: Message, share: string): void;
+}
 
 /** The members of one `$share/group/filter`: a Subscriber that hands each message to one of them (MQTT 5, 4.8.2). */
 export class SharedSubscription implements Subscriber {
   private readonly targets = new Map<Session, Target<Session>>();
   private members: Session[] = [];
+  /** Nodes with members, and whether any of those is connected. */
+  private readonly nodes = new Map<ShareNode, boolean>();
+  private turn = 0;
+  /** What other nodes were told last. */
+  presence: SharePresence = 'none';
 
-  constructor(private readonly choose: ShareStrategy) {}
+  /** @param name `$share/group/filter` */
+  constructor(
+    private readonly name: string,
+    private readonly choose: ShareStrategy,
+  ) {}
 
-  /** Whether any member is connected. */
+  /** Whether any member is connected, here or elsewhere. */
   get isOnline(): boolean {
-    return this.members.some((member) => member.isOnline);
+    if (this.members.some((member) => member.isOnline)) return true;
+    for (const isOnline of this.nodes.values()) if (isOnline) return true;
+    return false;
+  }
+
+  /** Whether it has no members, here or elsewhere. */
+  get isEmpty(): boolean {
+    return this.members.length === 0 && this.nodes.size === 0;
+  }
+
+  /** What other nodes must know of the members here. */
+  get presenceHere(): SharePresence {
+    if (this.members.length === 0) return 'none';
+    return this.members.some((member) => member.isOnline) ? 'online' : 'asleep';
+  }
+
+  /** Another node has members, or has none any more. */
+  setNode(node: ShareNode, presence: SharePresence): void {
+    if (presence === 'none') this.nodes.delete(node);
+    else this.nodes.set(node, presence === 'online');
   }
 
   /** A session subscribes, or subscribes again with other options. */
@@ -33,18 +68,33 @@ export class SharedSubscription implements Subscriber {
     this.members = [...this.targets.keys()];
   }
 
-  /** @returns whether nobody is left */
-  leave(session: Session): boolean {
+  leave(session: Session): void {
     this.targets.delete(session);
     this.members = [...this.targets.keys()];
-    return this.members.length === 0;
   }
 
   deliver(message: Message): void {
+    // The node where it entered has chosen who gets it, and says so where that is a member here.
+    if (message.fromNode === undefined) this.handOut(message);
+  }
+
+  /** Gives the message to one member: here if one is connected, else on another node if one is connected there. */
+  handOut(message: Message): void {
     const candidates = this.candidates();
+    if (this.nodes.size > 0 && !candidates[0]?.isOnline && this.passOn(message, candidates.length > 0)) return;
     if (candidates.length === 0) return;
     const session = this.pick(candidates, message);
     session.deliver(message, this.targets.get(session)!, this);
+  }
+
+  /** To each node in turn; who only has members that are away gets it when there is nobody at all here. */
+  private passOn(message: Message, hasMembersHere: boolean): boolean {
+    const others = [...this.nodes].filter(([{ name }]) => name !== message.fromNode);
+    const online = others.filter(([, isOnline]) => isOnline);
+    const nodes = online.length > 0 || hasMembersHere ? online : others;
+    if (nodes.length === 0) return false;
+    nodes[this.turn++ % nodes.length][0].deliverShared(message, this.name);
+    return true;
   }
 
   /** A strategy of the application's that fails, or names a stranger, must not cost the message. */

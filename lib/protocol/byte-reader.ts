@@ -55,9 +55,7 @@ export class ByteReader {
 
   /** A two-byte length and that many bytes, as a view. */
   binary(): Buffer {
-    const length = this.uint16();
-    const at = this.advance(length);
-    return this.bytes.subarray(at, at + length);
+    return this.bytesOf(this.uint16());
   }
 
   /** A two-byte length and that many bytes of UTF-8. */
@@ -65,6 +63,12 @@ export class ByteReader {
     const length = this.uint16();
     const at = this.advance(length);
     return decodeString(this.bytes, at, at + length);
+  }
+
+  /** That many bytes, as a view. */
+  bytesOf(length: number): Buffer {
+    const at = this.advance(length);
+    return this.bytes.subarray(at, at + length);
   }
 
   /** Everything up to the end of the packet, as a view. */

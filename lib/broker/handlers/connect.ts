@@ -91,8 +91,25 @@ function decide(connection: Connection, packet: ConnectPacket, verdict: Verdict)
   throw new MqttError(verdict || ReasonCode.BadUserNameOrPassword, 'the login was refused', 'MQTT-3.1.4-2');
 }
 
-/** The client is let in: its session is claimed, CONNACK is queued, and what waited for it follows. */
-function welcome(connection: Connection, packet: ConnectPacket, step: Extract<AuthStep, { type: 'success' }>): void {
+type Success = Extract<AuthStep, { type: 'success' }>;
+
+/** The client is who it says; where there are other nodes, they are told that it is here now. */
+function welcome(connection: Connection, packet: ConnectPacket, step: Success): void {
+  // A client without an id cannot be anywhere else.
+  const claimed = packet.clientId === '' ? undefined : connection.broker.router.claim(packet.clientId);
+  if (claimed === undefined) {
+    letIn(connection, packet, step, 0);
+    return;
+  }
+  connection.park(
+    claimed.then((generation) => {
+      if (connection.isOpen) letIn(connection, packet, step, generation);
+    }),
+  );
+}
+
+/** Its session is claimed, CONNACK is queued, and what waited for it follows. */
+function letIn(connection: Connection, packet: ConnectPacket, step: Success, generation: number): void {
   const { broker, peer } = connection;
   const { protocolVersion, cleanStart, will } = packet;
   const client: Client = {
@@ -106,6 +123,7 @@ function welcome(connection: Connection, packet: ConnectPacket, step: Extract<Au
     connectedAt: new Date(broker.clock.now()),
   };
   const { session, isPresent } = broker.claim(client.clientId, cleanStart);
+  session.generation = generation;
   session.expiryInterval = Math.min(requestedExpiry(packet), broker.limits.maximumSessionExpiry);
   broker.store.saveSession(session);
   connection.accept(client, session);
@@ -136,7 +154,7 @@ function requestedExpiry({ protocolVersion, cleanStart, properties }: ConnectPac
 function connackProperties(
   { broker, client, session, authentication }: Connection,
   packet: ConnectPacket,
-  { data }: Extract<AuthStep, { type: 'success' }>,
+  { data }: Success,
 ): Properties {
   const { limits, capabilities } = broker;
   const { keepAlive, clientId } = client!;

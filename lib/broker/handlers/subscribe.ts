@@ -64,7 +64,9 @@ function subscribe(
     for (const delivery of retained) delivery.start();
   };
   const greeted = granted.flatMap((subscription) => broker.greet?.(connection, subscription) ?? []);
-  if (greeted.length === 0) sendRetained();
+  if (greeted.length === 0 && broker.barrier.isImmediate) sendRetained();
+  // Behind the SUBACK.
+  else if (greeted.length === 0) void broker.barrier.kept().then(sendRetained, sendRetained);
   else void Promise.all(greeted).then(sendRetained);
 }
 

@@ -11,7 +11,7 @@ interface Entry {
   readonly expiresAt: number;
 }
 
-const newShare = () => new SharedSubscription(makeShareStrategy('roundRobin'));
+const newShare = () => new SharedSubscription('$share/g/a', makeShareStrategy('roundRobin'));
 const shares = [undefined, undefined, newShare(), newShare()];
 /** The first never expires, the others in 4 and 8 seconds; all have the same size. */
 const messages = [undefined, 4, 8].map((messageExpiryInterval) => {

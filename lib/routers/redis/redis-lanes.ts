@@ -1,0 +1,147 @@
+import type { Client } from '../../broker/client.js';
+import type { Message } from '../../broker/message.js';
+import { NotKeptError } from '../../broker/router.js';
+import { encodeMessage, encodeShare, messagesHeader } from './node-frame.js';
+import type { RedisLink } from './redis-link.js';
+import type { RedisKeys } from './redis-options.js';
+import type { RemoteNode } from './remote-node.js';
+
+/**
+ * The two ways to other nodes: QoS 0 by Pub/Sub, QoS 1 and 2 by the stream that the other node reads.
+ *
+ * What a tick has for a node goes as one command on each lane. What is encoded for one node serves all.
+ */
+export class RedisLanes {
+  /** QoS 0 messages for a node that were dropped: Redis was away, or too slow. */
+  dropped = 0;
+  /** Undefined while Redis is away. */
+  link: RedisLink | undefined;
+  private readonly header: Buffer;
+  private readonly nodes = new Set<RemoteNode>();
+  private publishers = new Set<Client | undefined>();
+  private kept: Promise<void> | undefined;
+  private isScheduled = false;
+  private encoded: Message | undefined;
+  private bytes: Buffer = noShare;
+
+  constructor(
+    node: string,
+    private readonly keys: RedisKeys,
+    private readonly now: () => number,
+    private readonly maximumUnsentBytes: number,
+  ) {
+    this.header = messagesHeader(node);
+  }
+
+  /** @param share `$share/group/filter` when one member of that group shall get it, empty for all else */
+  add(node: RemoteNode, message: Message, share: string): void {
+    const { link } = this;
+    const isLossy = message.qos === 0;
+    if (isLossy && (!link || link.unsentBytes > this.maximumUnsentBytes)) {
+      this.dropped++;
+      return;
+    }
+    if (!isLossy) this.publishers.add(message.publisher);
+    const queue = isLossy ? node.lossy : node.reliable;
+    queue.push(share === '' ? noShare : encodeShare(share), this.encode(message));
+    this.nodes.add(node);
+    this.schedule();
+  }
+
+  /** Something else is on its way of which acknowledgements of this publisher's messages speak. */
+  expect(publisher: Client | undefined, kept: Promise<void>): void {
+    this.publishers.add(publisher);
+    this.keep(kept);
+  }
+
+  /** A node is gone: nobody is there to read what was meant for it. */
+  forget(node: RemoteNode): void {
+    this.nodes.delete(node);
+  }
+
+  /** What is kept when all that was added since the last call is kept; undefined when nothing was, or only QoS 0. */
+  commit(): Promise<void> | undefined {
+    this.flush();
+    const { kept } = this;
+    this.kept = undefined;
+    return kept;
+  }
+
+  private encode(message: Message): Buffer {
+    if (this.encoded !== message) {
+      this.bytes = encodeMessage(message, this.now());
+      this.encoded = message;
+    }
+    return this.bytes;
+  }
+
+  private schedule(): void {
+    if (this.isScheduled) return;
+    this.isScheduled = true;
+    // The barrier ends a tick only where something waits for it.
+    setImmediate(() => {
+      this.isScheduled = false;
+      this.flush();
+    });
+  }
+
+  private flush(): void {
+    this.encoded = undefined;
+    const { link } = this;
+    for (const node of this.nodes) {
+      const { lossy, reliable } = node;
+      node.lossy = [];
+      node.reliable = [];
+      if (lossy.length > 0) void this.send(link, node, lossy);
+      if (reliable.length > 0) this.keep(this.append(link, node, reliable));
+    }
+    this.nodes.clear();
+    this.publishers = new Set();
+  }
+
+  private async send(link: RedisLink | undefined, node: RemoteNode, messages: readonly Buffer[]): Promise<void> {
+    try {
+      await link!.commands.publish(this.keys.channel(node.name), Buffer.concat([this.header, ...messages]));
+    } catch (error) {
+      this.dropped += messages.length / 2;
+      link?.noteError(error);
+    }
+  }
+
+  private async append(link: RedisLink | undefined, node: RemoteNode, messages: readonly Buffer[]): Promise<void> {
+    if (!link) throw new Error('Redis is away');
+    const frame = Buffer.concat([this.header, ...messages]);
+    let id: string | null;
+    try {
+      id = await link.commands.xadd(this.keys.inlet(node.name), 'NOMKSTREAM', '*', 'f', frame);
+    } catch (error) {
+      link.noteError(error);
+      throw error;
+    }
+    // Its stream is gone, and perhaps only for a moment: nobody has the messages.
+    if (id === null) throw new Error(`node ${node.name} is away`);
+  }
+
+  private keep(kept: Promise<void>): void {
+    const { publishers } = this;
+    const named = kept.catch((error: unknown) => {
+      const reason = error instanceof Error ? error.message : String(error);
+      throw new NotKeptError(`messages could not go to other nodes: ${reason}`, publishers, { cause: error });
+    });
+    const before = this.kept;
+    this.kept = before ? all(before, named) : named;
+    // Who commits hears of it; a tick in which nothing waits does not commit.
+    this.kept.catch(() => {});
+  }
+}
+
+async function all(one: Promise<void>, other: Promise<void>): Promise<void> {
+  const outcomes = await Promise.allSettled([one, other]);
+  const errors = outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? [outcome.reason as NotKeptError] : []));
+  if (errors.length === 0) return;
+  const publishers = new Set(errors.flatMap((error) => [...error.publishers]));
+  throw new NotKeptError(errors[0].message, publishers, { cause: errors[0].cause });
+}
+
+/** An empty string: for everybody but groups. */
+const noShare = Buffer.from([0, 0]);

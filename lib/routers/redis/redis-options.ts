@@ -1,0 +1,96 @@
+import type { ConnectionOptions } from 'node:tls';
+
+/** Where Redis is: `{ url }`, or `{ host, port, ... }`. */
+export interface RedisServerOptions {
+  /** `redis://user:password@host:port/db`, or `rediss://` for TLS. */
+  readonly url?: string | undefined;
+  /** Default 127.0.0.1. */
+  readonly host?: string | undefined;
+  /** Default 6379. */
+  readonly port?: number | undefined;
+  /** Number of the database. Default 0. */
+  readonly db?: number | undefined;
+  readonly username?: string | undefined;
+  readonly password?: string | undefined;
+  /** As in `node:tls`. Default: no TLS. */
+  readonly tls?: ConnectionOptions | undefined;
+}
+
+/** How nodes find each other, and how long they wait for each other. */
+export interface RedisNodeOptions {
+  /** In front of every key and channel: nodes that share it are one broker. Default `mqttd`. */
+  readonly keyPrefix?: string | undefined;
+  /** Names the node in logs and keys; what it is called there is unique for each start. Default the host's name. */
+  readonly nodeId?: string | undefined;
+  /** Milliseconds for which a node that says nothing is still taken for alive. Default 15,000. */
+  readonly leaseMs?: number | undefined;
+  /** Milliseconds between two signs of life; well below `leaseMs`. Default 4,000. */
+  readonly heartbeatMs?: number | undefined;
+  /** Milliseconds that Redis may take for a command: then it counts as away. Default 2,000. */
+  readonly commandTimeoutMs?: number | undefined;
+  /** Milliseconds between two attempts to reach Redis when it is away. Default 500. */
+  readonly retryMs?: number | undefined;
+  /** Entries that the logs of routes and retained messages keep; who is further behind reads anew. Default 10,000. */
+  readonly logEntries?: number | undefined;
+  /** Milliseconds that Redis remembers who has a client: longer than any node is without Redis. Default a day. */
+  readonly claimMs?: number | undefined;
+  /** Bytes not yet taken by Redis beyond which QoS 0 for other nodes is dropped. Default 16,777,216. */
+  readonly maximumUnsentBytes?: number | undefined;
+}
+
+export type RedisRouterOptions = RedisServerOptions & RedisNodeOptions;
+
+export const defaultNodeOptions = {
+  keyPrefix: 'mqttd',
+  leaseMs: 15_000,
+  heartbeatMs: 4000,
+  commandTimeoutMs: 2000,
+  retryMs: 500,
+  logEntries: 10_000,
+  claimMs: 86_400_000,
+  maximumUnsentBytes: 16_777_216,
+} as const;
+
+/** Every option of a node with its value. */
+export type NodeSettings = { readonly [K in keyof typeof defaultNodeOptions]: K extends 'keyPrefix' ? string : number };
+
+/** The names of everything in Redis. */
+export interface RedisKeys {
+  /** Set: every node that has not been given up. */
+  readonly nodes: string;
+  /** Stream: changes of routes. */
+  readonly routeLog: string;
+  /** Hash: topic -> retained record; its log, and the number of the last change. */
+  readonly retained: string;
+  readonly retainedLog: string;
+  readonly retainedVersion: string;
+  /** Counter: the generations of connections. */
+  readonly generations: string;
+  /** Channel: what every node hears. */
+  readonly all: string;
+  /** String with a lease: the version of the node's routes. */
+  lease(node: string): string;
+  /** Hash: filter -> flag. */
+  routes(node: string): string;
+  /** Channel: the lossy lane to the node. */
+  channel(node: string): string;
+  /** Stream: the reliable lane to the node. */
+  inlet(node: string): string;
+  /** String: the generation that has the client. */
+  claim(clientHash: string): string;
+}
+
+export const redisKeys = (prefix: string): RedisKeys => ({
+  nodes: `${prefix}:nodes`,
+  routeLog: `${prefix}:routelog`,
+  retained: `${prefix}:ret`,
+  retainedLog: `${prefix}:retlog`,
+  retainedVersion: `${prefix}:retver`,
+  generations: `${prefix}:gen`,
+  all: `${prefix}:all`,
+  lease: (node) => `${prefix}:node:${node}`,
+  routes: (node) => `${prefix}:routes:${node}`,
+  channel: (node) => `${prefix}:n:${node}`,
+  inlet: (node) => `${prefix}:in:${node}`,
+  claim: (clientHash) => `${prefix}:claim:${clientHash}`,
+});
