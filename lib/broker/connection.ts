@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream';
 import { MqttError, UnsupportedProtocolError } from '../protocol/mqtt-error.js';
 import { PacketDecoder } from '../protocol/packet-decoder.js';
-import { PacketType, type Packet, type ProtocolVersion } from '../protocol/packets.js';
+import { PacketType, prescribedFlags, type Packet, type ProtocolVersion } from '../protocol/packets.js';
 import type { Properties } from '../protocol/properties.js';
 import { ReasonCode } from '../protocol/reason-codes.js';
 import { encodeAnswer, farewell, refusal, unsupportedVersion } from './answers.js';
@@ -118,7 +118,7 @@ export class Connection {
 
   /** Queues an acknowledgement without reason and properties behind this tick's commit. */
   acknowledge(type: number, packetId: number): void {
-    this.broker.barrier.holdAcknowledgement(this, (type << 4) | (type === PacketType.PUBREL ? 2 : 0), packetId);
+    this.broker.barrier.holdAcknowledgement(this, (type << 4) | prescribedFlags(type), packetId);
   }
 
   /** The commit is done: the acknowledgement may go. */

@@ -2,7 +2,7 @@ import { ByteReader } from './byte-reader.js';
 import { decodeConnect, decodeProtocolVersion } from './connect-body.js';
 import { MqttError, malformed } from './mqtt-error.js';
 import { decodeBody } from './packet-bodies.js';
-import { PacketType, packetName, type Packet, type ProtocolVersion } from './packets.js';
+import { PacketType, packetName, prescribedFlags, type Packet, type ProtocolVersion } from './packets.js';
 import { ReasonCode } from './reason-codes.js';
 import { decodePublish } from './received-publish.js';
 import { SeenTopics } from './seen-topics.js';
@@ -133,7 +133,7 @@ export class PacketDecoder {
       throw malformed(`packet type ${type} does not exist in this version`);
     }
     // [MQTT-2.1.3-1] the reserved flags: 0010 for three packets, 0000 for the others
-    const prescribed = flagged.has(type) ? 2 : 0;
+    const prescribed = prescribedFlags(type);
     // 3.1: those three are sent again with DUP.
     const mask = prescribed === 2 && this.protocolVersion === 3 ? 0x07 : 0x0f;
     if ((first & mask) !== prescribed) {
@@ -164,7 +164,6 @@ export class PacketDecoder {
 
 const empty = Buffer.alloc(0);
 const smallestTail = 64;
-const flagged: ReadonlySet<number> = new Set([PacketType.PUBREL, PacketType.SUBSCRIBE, PacketType.UNSUBSCRIBE]);
 
 const tooLarge = (size: number, maximum: number) =>
   new MqttError(ReasonCode.PacketTooLarge, `a packet of ${size} bytes; the maximum is ${maximum}`, 'MQTT-3.2.2-15');

@@ -1,6 +1,7 @@
 import { ByteWriter } from './byte-writer.js';
 import {
   PacketType,
+  prescribedFlags,
   type AcknowledgePacket,
   type AuthPacket,
   type ConnectPacket,
@@ -63,14 +64,12 @@ export function encodePacket(packet: Packet, version: ProtocolVersion): Buffer {
     case PacketType.PINGRESP:
       break;
   }
-  return writer.packet((packet.type << 4) | (flagged.has(packet.type) ? 2 : 0));
+  return writer.packet((packet.type << 4) | prescribedFlags(packet.type));
 }
 
 /** The first byte of a PUBLISH (3.3.1). */
 export const publishFirstByte = (dup: boolean, qos: number, retain: boolean): number =>
   (PacketType.PUBLISH << 4) | (dup ? 8 : 0) | (qos << 1) | (retain ? 1 : 0);
-
-const flagged: ReadonlySet<number> = new Set([PacketType.PUBREL, PacketType.SUBSCRIBE, PacketType.UNSUBSCRIBE]);
 
 function encodeConnect({ protocolVersion, will, username, password, ...packet }: ConnectPacket): Buffer {
   const flags =

@@ -19,6 +19,10 @@ export const PacketType = {
   AUTH: 15,
 } as const;
 
+/** The flags in the lower half of the first byte of every packet but PUBLISH ([MQTT-2.1.3-1]): 0010 or 0000. */
+export const prescribedFlags = (type: number): number =>
+  type === PacketType.PUBREL || type === PacketType.SUBSCRIBE || type === PacketType.UNSUBSCRIBE ? 2 : 0;
+
 /** 3 is MQTT 3.1 (`MQIsdp`), 4 is MQTT 3.1.1, 5 is MQTT 5.0: the level byte of CONNECT. */
 export type ProtocolVersion = 3 | 4 | 5;
 
