@@ -33,6 +33,6 @@ export type { Properties as MQTTdProperties } from './protocol/properties.js';
 export { ReasonCode } from './protocol/reason-codes.js';
 export { DirectRouter } from './routers/direct.router.js';
 export { RedisRouter } from './routers/redis.router.js';
-export type { RedisRouterOptions } from './routers/redis/redis-options.js';
+export type { RedisRouterOptions } from './redis/redis-options.js';
 export { MemoryStore } from './stores/memory.store.js';
 export type { Match, Subscription, Target } from './topics/topic-tree.js';

@@ -14,7 +14,7 @@ import { TcpListener } from './listeners/tcp.listener.js';
 import { MQTTdUsageError } from './mqttd.errors.js';
 import { DirectRouter } from './routers/direct.router.js';
 import { RedisRouter } from './routers/redis.router.js';
-import { defaultNodeOptions, type RedisRouterOptions } from './routers/redis/redis-options.js';
+import { defaultNodeOptions, type RedisRouterOptions } from './redis/redis-options.js';
 
 /** Key, certificates and authorities as PEM text, or as the path of a PEM file; all else as in `node:tls`. */
 export interface MQTTdTlsOptions extends Omit<TlsOptions, 'key' | 'cert' | 'ca'> {

@@ -19,11 +19,13 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   topics: [],
   broker: ['protocol', 'topics'],
   listeners: ['broker', 'protocol', 'topics', 'ws'],
-  routers: ['broker', 'protocol', 'topics', 'ioredis'],
-  stores: ['broker', 'protocol', 'topics', 'ioredis', 'lmdb'],
+  // What nodes have in common in Redis: one option configures router and store together.
+  redis: ['broker', 'protocol', 'topics', 'ioredis'],
+  routers: ['broker', 'protocol', 'topics', 'redis'],
+  stores: ['broker', 'protocol', 'topics', 'redis', 'lmdb'],
   auth: ['broker', 'protocol', 'topics'],
   // The Nest face: what stands in lib/ itself.
-  '': ['protocol', 'topics', 'broker', 'listeners', 'routers', 'stores', 'auth', '@nestjs', 'rxjs'],
+  '': ['protocol', 'topics', 'broker', 'listeners', 'redis', 'routers', 'stores', 'auth', '@nestjs', 'rxjs'],
 };
 
 /** `import … from`, `export … from`, imports for their effect, and those at run time; not one in the text of an error. */

@@ -5,11 +5,11 @@ import type { Message } from '../broker/message.js';
 import { Router, type SharePresence, type Subscriber } from '../broker/router.js';
 import type { Match } from '../topics/topic-tree.js';
 import { DirectRouter } from './direct.router.js';
-import { decodeFrame } from './redis/node-frame.js';
-import { RedisClaims } from './redis/redis-claims.js';
-import { RedisLanes } from './redis/redis-lanes.js';
-import { RedisLink } from './redis/redis-link.js';
-import { RedisNodeLease } from './redis/redis-node-lease.js';
+import { decodeFrame } from '../redis/node-frame.js';
+import { RedisClaims } from '../redis/redis-claims.js';
+import { RedisLanes } from '../redis/redis-lanes.js';
+import { RedisLink } from '../redis/redis-link.js';
+import { RedisNodeLease } from '../redis/redis-node-lease.js';
 import {
   defaultNodeOptions,
   redisKeys,
@@ -17,11 +17,11 @@ import {
   type RedisKeys,
   type RedisRouterOptions,
   type RedisServerOptions,
-} from './redis/redis-options.js';
-import { RedisReader, type Reading, type StreamEntry } from './redis/redis-reader.js';
-import { RedisRetained } from './redis/redis-retained.js';
-import { RedisRoutes } from './redis/redis-routes.js';
-import { RemoteNode } from './redis/remote-node.js';
+} from '../redis/redis-options.js';
+import { RedisReader, type Reading, type StreamEntry } from '../redis/redis-reader.js';
+import { RedisRetained } from '../redis/redis-retained.js';
+import { RedisRoutes } from '../redis/redis-routes.js';
+import { RemoteNode } from '../redis/remote-node.js';
 
 /**
  * Takes messages to the subscribers of all nodes that share a Redis and a key prefix.

@@ -8,7 +8,7 @@ import {
   encodeShare,
   frameVersion,
   messagesHeader,
-} from '../../lib/routers/redis/node-frame.js';
+} from '../../lib/redis/node-frame.js';
 import { cluster, until, untilWanted } from '../support/cluster.js';
 
 const { start, redis, prefix } = cluster();
@@ -90,12 +90,12 @@ describe('what is not from a node', () => {
     await redis().with(async (client) => {
       for (const bytes of forged) {
         await client.publish(`${prefix()}:n:${node}`, bytes);
-        await client.xadd(`${prefix()}:in:${node}`, '*', 'f', bytes);
+        await client.xadd(`{${prefix()}}:in:${node}`, '*', 'f', bytes);
       }
-      await client.publish(`${prefix()}:all`, 'garbage');
-      await client.xadd(`${prefix()}:routelog`, '*', 'c', '{"node":7}');
-      await client.xadd(`${prefix()}:routelog`, '*', 'c', 'not JSON');
-      await client.xadd(`${prefix()}:retlog`, '*', 'v', 'x');
+      await client.publish(`{${prefix()}}:all`, 'garbage');
+      await client.xadd(`{${prefix()}}:routelog`, '*', 'c', '{"node":7}');
+      await client.xadd(`{${prefix()}}:routelog`, '*', 'c', 'not JSON');
+      await client.xadd(`{${prefix()}}:retlog`, '*', 'v', 'x');
     });
     await until(() => other.router.refusedFrames === 2 * forged.length + 1 + 2 + 1);
 

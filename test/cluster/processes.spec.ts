@@ -66,7 +66,7 @@ describe('nodes that are processes of their own', () => {
     await untilWanted(here, 'a/b', 0);
 
     await until(() => here.logged.some((line) => line === `warn node gone node=${name}: its lease has run out`));
-    const left = await redis().with((connection) => connection.keys(`${prefix()}:*${name}*`));
+    const left = await redis().with((connection) => connection.keys(`*${prefix()}*${name}*`));
     expect(left).toEqual([]);
     const publisher = await here.client();
     publisher.publish('a/b', { qos: 1 });

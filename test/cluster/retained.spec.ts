@@ -55,7 +55,7 @@ describe('retained messages of two nodes', () => {
     await publishWhole(remover, 'a', { payload: '', retain: true, qos: 1 });
 
     await until(() => one.broker.retained.size === 0);
-    expect(await redis().with((client) => client.hlen(`${prefix()}:ret`))).toBe(0);
+    expect(await redis().with((client) => client.hlen(`{${prefix()}}:ret`))).toBe(0);
   });
 
   it('are the same everywhere when nodes write the same topic at once: the last writer wins', async () => {
@@ -113,7 +113,7 @@ describe('retained messages of two nodes', () => {
 
     await subscriber.expectPublish('b', 'x', { properties: { messageExpiryInterval: 60 } });
     await subscriber.expectNothing();
-    expect(await redis().with((client) => client.hkeys(`${prefix()}:ret`))).toEqual(['b']);
+    expect(await redis().with((client) => client.hkeys(`{${prefix()}}:ret`))).toEqual(['b']);
   });
 
   it('are not lost when they are published while the other node has a subscriber for all', async () => {

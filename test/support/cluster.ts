@@ -2,8 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { afterEach } from '@jest/globals';
 import type { BrokerOptions } from '../../lib/broker/broker.js';
 import { RedisRouter } from '../../lib/routers/redis.router.js';
-import type { RedisRouterOptions } from '../../lib/routers/redis/redis-options.js';
-import { RemoteNode } from '../../lib/routers/redis/remote-node.js';
+import type { RedisRouterOptions } from '../../lib/redis/redis-options.js';
+import { RemoteNode } from '../../lib/redis/remote-node.js';
 import { testRedis, type TestRedis } from './redis.js';
 import { startBroker, type TestBroker } from './test-broker.js';
 

@@ -54,7 +54,12 @@ export const defaultNodeOptions = {
 /** Every option of a node with its value. */
 export type NodeSettings = { readonly [K in keyof typeof defaultNodeOptions]: K extends 'keyPrefix' ? string : number };
 
-/** The names of everything in Redis. */
+/**
+ * The names of everything in Redis.
+ *
+ * In a Redis Cluster what all nodes share stands in one slot, by the hash tag `{prefix}`, so that one script may touch
+ * several of these keys, and one XREAD reads all streams in their order.
+ */
 export interface RedisKeys {
   /** Set: every node that has not been given up. */
   readonly nodes: string;
@@ -81,16 +86,16 @@ export interface RedisKeys {
 }
 
 export const redisKeys = (prefix: string): RedisKeys => ({
-  nodes: `${prefix}:nodes`,
-  routeLog: `${prefix}:routelog`,
-  retained: `${prefix}:ret`,
-  retainedLog: `${prefix}:retlog`,
-  retainedVersion: `${prefix}:retver`,
-  generations: `${prefix}:gen`,
-  all: `${prefix}:all`,
-  lease: (node) => `${prefix}:node:${node}`,
-  routes: (node) => `${prefix}:routes:${node}`,
+  nodes: `{${prefix}}:nodes`,
+  routeLog: `{${prefix}}:routelog`,
+  retained: `{${prefix}}:ret`,
+  retainedLog: `{${prefix}}:retlog`,
+  retainedVersion: `{${prefix}}:retver`,
+  generations: `{${prefix}}:gen`,
+  all: `{${prefix}}:all`,
+  lease: (node) => `{${prefix}}:node:${node}`,
+  routes: (node) => `{${prefix}}:routes:${node}`,
   channel: (node) => `${prefix}:n:${node}`,
-  inlet: (node) => `${prefix}:in:${node}`,
+  inlet: (node) => `{${prefix}}:in:${node}`,
   claim: (clientHash) => `${prefix}:claim:${clientHash}`,
 });

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
-import type { Broker } from '../../broker/broker.js';
-import type { Session } from '../../broker/session.js';
-import { MqttError } from '../../protocol/mqtt-error.js';
-import { ReasonCode } from '../../protocol/reason-codes.js';
+import type { Broker } from '../broker/broker.js';
+import type { Session } from '../broker/session.js';
+import { MqttError } from '../protocol/mqtt-error.js';
+import { ReasonCode } from '../protocol/reason-codes.js';
 import { claimHeader } from './node-frame.js';
 import type { RedisLink } from './redis-link.js';
 import type { NodeSettings, RedisKeys } from './redis-options.js';

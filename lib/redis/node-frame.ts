@@ -1,10 +1,10 @@
-import type { Client } from '../../broker/client.js';
-import { Message } from '../../broker/message.js';
-import { ByteReader } from '../../protocol/byte-reader.js';
-import { ByteWriter } from '../../protocol/byte-writer.js';
-import { PacketType, type QoS } from '../../protocol/packets.js';
-import { readProperties, writeProperties } from '../../protocol/properties.js';
-import { isTopicName, parseShare } from '../../topics/topic-names.js';
+import type { Client } from '../broker/client.js';
+import { Message } from '../broker/message.js';
+import { ByteReader } from '../protocol/byte-reader.js';
+import { ByteWriter } from '../protocol/byte-writer.js';
+import { PacketType, type QoS } from '../protocol/packets.js';
+import { readProperties, writeProperties } from '../protocol/properties.js';
+import { isTopicName, parseShare } from '../topics/topic-names.js';
 
 /**
  * What nodes say to each other, in the data types of MQTT: a version byte, a kind byte, the sender's name, and then

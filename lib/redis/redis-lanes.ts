@@ -1,6 +1,6 @@
-import type { Client } from '../../broker/client.js';
-import type { Message } from '../../broker/message.js';
-import { NotKeptError } from '../../broker/router.js';
+import type { Client } from '../broker/client.js';
+import type { Message } from '../broker/message.js';
+import { NotKeptError } from '../broker/router.js';
 import { encodeMessage, encodeShare, messagesHeader } from './node-frame.js';
 import type { RedisLink } from './redis-link.js';
 import type { RedisKeys } from './redis-options.js';

@@ -1,5 +1,5 @@
-import type { Broker } from '../../broker/broker.js';
-import { Message } from '../../broker/message.js';
+import type { Broker } from '../broker/broker.js';
+import { Message } from '../broker/message.js';
 import { decodeMessage, encodeMessage } from './node-frame.js';
 import type { RedisLink } from './redis-link.js';
 import type { NodeSettings, RedisKeys } from './redis-options.js';

@@ -1,6 +1,6 @@
-import type { Message } from '../../broker/message.js';
-import type { SharePresence, Subscriber } from '../../broker/router.js';
-import type { ShareNode } from '../../broker/shared-subscription.js';
+import type { Message } from '../broker/message.js';
+import type { SharePresence, Subscriber } from '../broker/router.js';
+import type { ShareNode } from '../broker/shared-subscription.js';
 import type { RedisLanes } from './redis-lanes.js';
 
 /** Another node: the Subscriber that its clients' filters stand for in this node's topic tree. */

@@ -1,4 +1,4 @@
-import type { Broker } from '../../broker/broker.js';
+import type { Broker } from '../broker/broker.js';
 import type { RedisLink } from './redis-link.js';
 import type { NodeSettings, RedisKeys } from './redis-options.js';
 import type { RedisRoutes } from './redis-routes.js';

@@ -1,6 +1,6 @@
-import type { Broker } from '../../broker/broker.js';
-import type { SharePresence } from '../../broker/router.js';
-import { isShared, isTopicFilter } from '../../topics/topic-names.js';
+import type { Broker } from '../broker/broker.js';
+import type { SharePresence } from '../broker/router.js';
+import { isShared, isTopicFilter } from '../topics/topic-names.js';
 import type { RedisLanes } from './redis-lanes.js';
 import type { RedisLink } from './redis-link.js';
 import type { NodeSettings, RedisKeys } from './redis-options.js';
