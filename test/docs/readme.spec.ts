@@ -1,26 +1,29 @@
 import { readFileSync } from 'node:fs';
 import { spawnSync } from 'node:child_process';
 import { describe, expect, it } from '@jest/globals';
+import { codeBlocks } from '../support/markdown.js';
 import { apps } from '../support/nest-app.js';
 import { mqttJs } from '../support/mqttjs.js';
 import { Program, programs } from '../support/programs.js';
+import { builtSample } from '../support/samples.js';
 import { SensorsController } from './readme-app.js';
 
 const readme = readFileSync('README.md', 'utf8');
 
-/** The text of the README's code blocks in a language, in their order. */
-const blocks = (language: string): string[] =>
-  [...readme.matchAll(new RegExp(`\`\`\`${language}\n(.*?)\`\`\``, 'gs'))].map(([, text]) => text);
+const blocks = (language: string): string[] => codeBlocks('README.md', language);
 
 describe('README.md', () => {
   const start = apps();
   const connect = mqttJs();
   const run = programs();
+  const sampleApplication = builtSample('start');
 
   it('shows on its first screen what happens when its commands are typed', async () => {
     const [, listen, publish] = blocks('sh');
     const [appears] = blocks('text');
-    const sample = await startSample();
+    const sample = new Program(process.execPath, [sampleApplication], {
+      env: { ...process.env, MQTT_PORT: '0', NO_COLOR: '1' },
+    });
     const port = /:(\d+)$/.exec(await sample.lines.find((line) => line.includes('listening on mqtt://')))![1];
     const typed = (command: string) => command.trim().replaceAll('1883', port);
     try {
@@ -41,6 +44,10 @@ describe('README.md', () => {
 
   it('shows an application that is the one tested here', () => {
     expect(blocks('ts')[0]).toBe(readFileSync('test/docs/readme-app.ts', 'utf8'));
+  });
+
+  it('shows a health check that is the one tested', () => {
+    expect(blocks('ts')).toContain(readFileSync('sample/05-two-nodes-redis/src/health.controller.ts', 'utf8'));
   });
 
   it('shows handlers that do what it says', async () => {
@@ -65,11 +72,3 @@ describe('README.md', () => {
     for (const path of links) expect(() => readFileSync(path)).not.toThrow(/ENOENT/);
   });
 });
-
-/** Builds and runs the first sample as `npm start` does, on a free port. */
-async function startSample(): Promise<Program> {
-  const { scripts } = JSON.parse(readFileSync('package.json', 'utf8')) as { scripts: { start: string } };
-  return new Program('sh', ['-c', scripts.start.replace('&& node', '&& exec node')], {
-    env: { ...process.env, MQTT_PORT: '0', NO_COLOR: '1' },
-  });
-}

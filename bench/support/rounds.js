@@ -1,0 +1,19 @@
+import { whole } from './figures.js';
+
+/**
+ * Runs each variant once in every round, so that what the machine does meanwhile meets all of them alike.
+ *
+ * @param variants objects with a `name` and a `run()` that resolves with what was measured
+ * @returns the variants, each with its `results`
+ */
+export async function takeTurns(variants, rounds) {
+  const taken = variants.map((variant) => ({ ...variant, results: [] }));
+  for (let round = 1; round <= rounds; round++) {
+    for (const { name, run, results } of taken) {
+      const result = await run();
+      results.push(result);
+      console.error(`round ${round} of ${rounds}: ${name}: ${whole(result.msgs_per_s)} messages/s`);
+    }
+  }
+  return taken;
+}
