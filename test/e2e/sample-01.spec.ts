@@ -1,43 +1,11 @@
-import { existsSync, readFileSync, readdirSync, statSync } from 'node:fs';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { execFileSync } from 'node:child_process';
-import { afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterEach, describe, expect, it } from '@jest/globals';
 import { Program, programs } from '../support/programs.js';
-
-const root = fileURLToPath(new URL('../..', import.meta.url));
-
-/** What `npm start` runs: first the builds, at last the application. */
-const steps = (
-  JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { scripts: { start: string } }
-).scripts.start
-  .split('&&')
-  .map((step) => step.trim().split(' '));
-const builds = steps.slice(0, -1);
-const [, application] = steps.at(-1)!;
-
-/** Whether what was built is newer than what it was built from: `npm test` has built it already. */
-function isBuilt(): boolean {
-  const outputs = ['dist/esm/index.js', application].map((path) => join(root, path));
-  if (!outputs.every((path) => existsSync(path))) return false;
-  const sources = ['lib', 'sample/01-hello-sensor/src'].flatMap((folder) =>
-    readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' }).map((path) => join(root, folder, path)),
-  );
-  const newest = Math.max(...sources.map((path) => statSync(path).mtimeMs));
-  return outputs.every((path) => statSync(path).mtimeMs > newest);
-}
+import { builtSample, root } from '../support/samples.js';
 
 describe('sample 01, as its README shows it', () => {
+  const application = builtSample('start');
   const run = programs();
   let sample: Program | undefined;
-
-  beforeAll(() => {
-    if (isBuilt()) return;
-    for (const [command, ...args] of builds) {
-      const isTsc = command === 'tsc';
-      execFileSync(isTsc ? 'node_modules/.bin/tsc' : command, args, { cwd: root, stdio: 'pipe' });
-    }
-  }, 120_000);
 
   afterEach(async () => {
     sample?.kill('SIGKILL');

@@ -1,0 +1,37 @@
+import { execFileSync } from 'node:child_process';
+import { existsSync, readFileSync, readdirSync, statSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { beforeAll } from '@jest/globals';
+
+export const root = fileURLToPath(new URL('../..', import.meta.url));
+
+/**
+ * Builds the sample that a script of package.json runs: the library, the sample, at last `node <application>`. What is
+ * newer than its sources is left alone: `npm test` has built it, and other tests may be running it.
+ * @returns the application's path
+ */
+export function builtSample(script: 'start' | 'start:nodes'): string {
+  const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
+    scripts: Record<string, string>;
+  };
+  const [buildLibrary, buildSample, [, application]] = scripts[script]
+    .split('&&')
+    .map((step) => step.trim().split(' '));
+  beforeAll(() => {
+    if (isStale('dist/esm/index.js', 'lib')) build(buildLibrary);
+    if (isStale(application, join(dirname(application), '../src'))) build(buildSample);
+  }, 120_000);
+  return join(root, application);
+}
+
+function isStale(output: string, sourceFolder: string): boolean {
+  if (!existsSync(join(root, output))) return true;
+  const sources = readdirSync(join(root, sourceFolder), { recursive: true, encoding: 'utf8' });
+  const newest = Math.max(...sources.map((path) => statSync(join(root, sourceFolder, path)).mtimeMs));
+  return statSync(join(root, output)).mtimeMs <= newest;
+}
+
+function build([command, ...args]: readonly string[]): void {
+  execFileSync(command === 'tsc' ? 'node_modules/.bin/tsc' : command, args, { cwd: root, stdio: 'pipe' });
+}
