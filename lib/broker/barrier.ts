@@ -52,12 +52,16 @@ export class Barrier {
     this.holdNumber(connection, undefined, (firstByte << 16) | packetId);
   }
 
-  /** Resolves when all that was published in this tick is kept where it is promised to be. */
-  kept(): Promise<void> {
-    if (this.isImmediate) return Promise.resolve();
+  /**
+   * Resolves when all that was published in this tick is kept where it is promised to be.
+   * @param publisher of whose messages it speaks; undefined is the application
+   */
+  async kept(publisher?: Client): Promise<void> {
+    if (this.isImmediate) return;
     if (!this.isScheduled) this.schedule();
     this.waiting ??= withResolvers();
-    return this.waiting.promise;
+    const error = await this.waiting.promise;
+    if (error !== undefined && concerns(error, publisher)) throw error;
   }
 
   private holdNumber(connection: Connection, packet: Buffer | undefined, number: number): void {
@@ -84,11 +88,9 @@ export class Barrier {
 
   private endCommit(): void {
     const { connections, packets, numbers, waiting } = this;
-    if (connections.length > 0) {
-      this.connections = [];
-      this.packets = [];
-      this.numbers = [];
-    }
+    this.connections = [];
+    this.packets = [];
+    this.numbers = [];
     this.waiting = undefined;
     const kept = this.commit();
     if (kept === undefined) {
@@ -127,8 +129,7 @@ export class Barrier {
         // Never a lie on the wire: a client whose acknowledgement is missing reconnects and sends again.
         withhold(error, connections, packets, numbers);
         this.flush();
-        if (concerns(error, undefined)) waiting?.reject(error);
-        else waiting?.resolve();
+        waiting?.resolve(error);
       },
     );
     this.released = released;
@@ -153,16 +154,16 @@ function commitOf(committer: Committer): Promise<void> | undefined {
   }
 }
 
+/** Who waits for the end of a tick hears of what was not kept, and sees whether it is concerned. */
 interface Waiting {
-  readonly promise: Promise<void>;
-  resolve(): void;
-  reject(error: unknown): void;
+  readonly promise: Promise<unknown>;
+  resolve(error?: unknown): void;
 }
 
 function withResolvers(): Waiting {
-  let settle: Omit<Waiting, 'promise'> | undefined;
-  const promise = new Promise<void>((resolve, reject) => (settle = { resolve, reject }));
-  return { promise, ...settle! };
+  let resolve: Waiting['resolve'] = () => {};
+  const promise = new Promise<unknown>((settle) => (resolve = settle));
+  return { promise, resolve };
 }
 
 function releaseAll(
