@@ -24,6 +24,7 @@ export {
 } from './mqttd.decorators.js';
 export { MQTTdPublishError, MQTTdUsageError, type MQTTdUsageErrorCode } from './mqttd.errors.js';
 export type { MQTTdGreeting } from './mqttd.greetings.js';
+export { MQTTdHealthIndicator, type MQTTdHealth } from './mqttd.health.js';
 export { MQTTD_OPTIONS, MQTTdModule } from './mqttd.module.js';
 export type { MQTTdAddress, MQTTdListenerOptions, MQTTdOptions, MQTTdTlsOptions } from './mqttd.options.js';
 export { MQTTdPublisher, type MQTTdPublishOptions } from './mqttd.publisher.js';
@@ -35,4 +36,5 @@ export { DirectRouter } from './routers/direct.router.js';
 export { RedisRouter } from './routers/redis.router.js';
 export type { RedisRouterOptions } from './redis/redis-options.js';
 export { MemoryStore } from './stores/memory.store.js';
+export { RedisStore } from './stores/redis.store.js';
 export type { Match, Subscription, Target } from './topics/topic-tree.js';

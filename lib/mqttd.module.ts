@@ -18,17 +18,19 @@ import type { Log } from './broker/log.js';
 import { Router } from './broker/router.js';
 import { Store } from './broker/store.js';
 import { MQTTdUsageError } from './mqttd.errors.js';
+import { MQTTdHealthIndicator } from './mqttd.health.js';
 import {
   checkOptions,
+  checkParts,
   isLoopbackOnly,
   makeAuth,
   makeListeners,
   makeRouter,
+  makeStore,
   type MQTTdOptions,
 } from './mqttd.options.js';
 import { MQTTdPublisher } from './mqttd.publisher.js';
 import { MQTTdStrategy } from './mqttd.strategy.js';
-import { MemoryStore } from './stores/memory.store.js';
 
 /** DI token of the options. */
 export const MQTTD_OPTIONS = Symbol.for('nestjs-mqttd:options');
@@ -76,12 +78,13 @@ const madeByNest = <T>(given: T | Type<T>, moduleRef: ModuleRef): T | Promise<T>
     {
       provide: Store,
       inject: [MQTTD_OPTIONS, ModuleRef],
-      useFactory: ({ store = MemoryStore }: MQTTdOptions, moduleRef: ModuleRef) => madeByNest(store, moduleRef),
+      useFactory: (options: MQTTdOptions, moduleRef: ModuleRef) => madeByNest(makeStore(options), moduleRef),
     },
     {
       provide: Broker,
       inject: [MQTTD_OPTIONS, Auth, Router, Store],
       useFactory: (options: MQTTdOptions, auth: Auth, router: Router, store: Store) => {
+        checkParts(router, store);
         const log = nestLog();
         if (isLoopbackOnly(options)) {
           log.log('no auth and no allowAnonymous: listening to this machine only');
@@ -93,8 +96,9 @@ const madeByNest = <T>(given: T | Type<T>, moduleRef: ModuleRef): T | Promise<T>
     },
     MQTTdStrategy,
     MQTTdPublisher,
+    MQTTdHealthIndicator,
   ],
-  exports: [Broker, MQTTdPublisher, MQTTdStrategy],
+  exports: [Broker, MQTTdHealthIndicator, MQTTdPublisher, MQTTdStrategy],
 })
 export class MQTTdModule
   extends ConfigurableModuleClass

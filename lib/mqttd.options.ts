@@ -14,6 +14,8 @@ import { TcpListener } from './listeners/tcp.listener.js';
 import { MQTTdUsageError } from './mqttd.errors.js';
 import { DirectRouter } from './routers/direct.router.js';
 import { RedisRouter } from './routers/redis.router.js';
+import { MemoryStore } from './stores/memory.store.js';
+import { RedisStore } from './stores/redis.store.js';
 import { defaultNodeOptions, type RedisRouterOptions } from './redis/redis-options.js';
 
 /** Key, certificates and authorities as PEM text, or as the path of a PEM file; all else as in `node:tls`. */
@@ -48,8 +50,8 @@ export interface MQTTdOptions extends MQTTdAddress {
   /** Takes messages to subscribers (class or instance). Default DirectRouter: in memory. */
   readonly router?: Router | Type<Router> | undefined;
   /**
-   * Makes this application one of several nodes around a Redis: `{ host, port }` or `{ url }`, and `keyPrefix`, `nodeId`.
-   * It is the short form of `router: new RedisRouter({ ... })` and needs the package `ioredis`.
+   * Makes this application one of several nodes around a Redis: `{ host, port }`, `{ url }`, `{ sentinels, name }` or
+   * `{ cluster }`, and `keyPrefix`, `nodeId`. It is the short form of `router: new RedisRouter({ ... })` and needs the package `ioredis`.
    */
   readonly redis?: RedisRouterOptions | undefined;
   /** What survives a restart (class or instance). Default MemoryStore: nothing. */
@@ -132,7 +134,9 @@ function checkCapability(name: string, value: unknown): void {
 }
 
 function checkRedis(redis: RedisRouterOptions, router: MQTTdOptions['router']): void {
-  if (!isObject(redis)) throw invalid(`redis: ${shown(redis)}; use { host, port } or { url }`);
+  if (!isObject(redis)) {
+    throw invalid(`redis: ${shown(redis)}; use { host, port }, { url }, { sentinels, name } or { cluster }`);
+  }
   if (router) throw invalid('redis: cannot stand beside router; use router: new RedisRouter({ ... }) alone');
   const names = Object.keys(redisNames);
   for (const [name, value] of Object.entries(redis)) {
@@ -145,9 +149,7 @@ function checkRedis(redis: RedisRouterOptions, router: MQTTdOptions['router']): 
       throw invalid(`redis.${name}: ${shown(value)}; use a whole number from ${least} on`);
     }
   }
-  if (redis.url !== undefined && redis.host !== undefined) {
-    throw invalid('redis.host: cannot stand beside redis.url; leave one of them out');
-  }
+  checkRedisServer(redis);
   const { keyPrefix, leaseMs = defaultNodeOptions.leaseMs, heartbeatMs = defaultNodeOptions.heartbeatMs } = redis;
   // A brace would make every key of a Redis Cluster stand in one slot, or in the wrong one.
   if (keyPrefix !== undefined && (typeof keyPrefix !== 'string' || !/^[^{}]+$/.test(keyPrefix))) {
@@ -158,10 +160,53 @@ function checkRedis(redis: RedisRouterOptions, router: MQTTdOptions['router']): 
   }
 }
 
+function checkRedisServer(redis: RedisRouterOptions): void {
+  const isGiven = (name: keyof RedisRouterOptions) => redis[name] !== undefined;
+  for (const [place, others] of Object.entries(contradictions)) {
+    const other = isGiven(place as 'url') && others.find(isGiven);
+    if (other) throw invalid(`redis.${other}: cannot stand beside redis.${place}; leave one of them out`);
+  }
+  for (const place of ['sentinels', 'cluster'] as const) {
+    const addresses: unknown = redis[place];
+    if (addresses === undefined) continue;
+    if (!Array.isArray(addresses) || addresses.length === 0 || !addresses.every(isAddress)) {
+      throw invalid(`redis.${place}: ${shown(addresses)}; use a list of { host, port }`);
+    }
+  }
+  if (redis.sentinels && (typeof redis.name !== 'string' || redis.name === '')) {
+    throw invalid("redis.name: is missing; beside redis.sentinels it says what they call the master, as 'mymaster'");
+  }
+  const lone = (['name', 'sentinelUsername', 'sentinelPassword', 'sentinelTLS'] as const).find(isGiven);
+  if (lone && !redis.sentinels) throw invalid(`redis.${lone}: means nothing without redis.sentinels; leave it out`);
+  for (const name of ['tls', 'sentinelTLS'] as const) {
+    if (isGiven(name) && !isObject(redis[name])) {
+      throw invalid(`redis.${name}: ${shown(redis[name])}; use the options of node:tls, {} for none of them`);
+    }
+  }
+}
+
+/** What says the same as another option, or nothing beside it. */
+const contradictions: Readonly<Record<string, readonly (keyof RedisRouterOptions)[]>> = {
+  url: ['host', 'port', 'db', 'username', 'password', 'sentinels', 'cluster'],
+  sentinels: ['host', 'port', 'cluster'],
+  cluster: ['host', 'port', 'db'],
+};
+
+const isAddress = (value: unknown): boolean => {
+  const { host, port } = (value ?? {}) as { host?: unknown; port?: unknown };
+  return typeof host === 'string' && host !== '' && Number.isInteger(port) && Number(port) > 0;
+};
+
 const redisNames: Readonly<Record<keyof RedisRouterOptions, true>> = {
   url: true,
   host: true,
   port: true,
+  sentinels: true,
+  name: true,
+  sentinelUsername: true,
+  sentinelPassword: true,
+  sentinelTLS: true,
+  cluster: true,
   db: true,
   username: true,
   password: true,
@@ -174,12 +219,27 @@ const redisNames: Readonly<Record<keyof RedisRouterOptions, true>> = {
   retryMs: true,
   logEntries: true,
   claimMs: true,
+  maximumInletFrames: true,
+  sweepMs: true,
   maximumUnsentBytes: true,
 };
 
 /** The Router that the options ask for; a class is made by Nest. */
 export const makeRouter = ({ router, redis }: MQTTdOptions): Router | Type<Router> =>
   router ?? (redis ? new RedisRouter(redis) : DirectRouter);
+
+/** The Store that the options ask for; a class is made by Nest. With `redis` sessions are shared unless told otherwise. */
+export const makeStore = ({ store, redis }: MQTTdOptions): Store | Type<Store> =>
+  store ?? (redis ? new RedisStore() : MemoryStore);
+
+/** @throws MQTTdUsageError for a store that cannot stand beside the router */
+export function checkParts(router: Router, store: Store): void {
+  if (store instanceof RedisStore && !(router instanceof RedisRouter)) {
+    throw invalid(
+      'store: a RedisStore needs a RedisRouter beside it; set redis: { ... }, or router: new RedisRouter()',
+    );
+  }
+}
 
 /** What fits into the packets that carry it. */
 const limitRanges: Readonly<Record<string, readonly [least: number, most: number]>> = {

@@ -20,6 +20,7 @@ import type { Router, Subscriber } from './router.js';
 import { Session } from './session.js';
 import type { ShareStrategy, ShareStrategyName } from './share-strategy.js';
 import type { Store } from './store.js';
+import type { StoredSession } from './stored-session.js';
 import { Subscriptions } from './subscriptions.js';
 import { Wills } from './wills.js';
 
@@ -79,7 +80,7 @@ export class Broker {
     this.expiring = new Deadlines(clock.now());
     this.subscriptions = new Subscriptions(this.topics, store, router, options.shareStrategy ?? 'roundRobin');
     this.retained = new RetainedMessages(store, this.limits, clock);
-    this.wills = new Wills(clock, (will) => this.publishWill(will));
+    this.wills = new Wills(clock, (will) => void this.publishWill(will));
     this.barrier = new Barrier([store, router], (error) => log.error('acknowledgements withheld', error));
   }
 
@@ -89,7 +90,7 @@ export class Broker {
    */
   async start(): Promise<void> {
     try {
-      await this.store.open();
+      await this.store.open(this);
       await this.router.open(this);
       this.stopBeat = this.clock.every(beatMs, () => this.onBeat());
       for (const listener of this.listeners) {
@@ -154,7 +155,7 @@ export class Broker {
   }
 
   /** The session for a CONNECT: a connection that uses it is closed, a clean start discards it. */
-  claim(clientId: string, cleanStart: boolean): { session: Session; isPresent: boolean } {
+  claim(clientId: string, cleanStart: boolean, stored?: StoredSession): { session: Session; isPresent: boolean } {
     const found = this.sessions.get(clientId);
     // [MQTT-3.1.4-3]
     found?.connection?.disconnect(ReasonCode.SessionTakenOver, 'the client connected again');
@@ -169,7 +170,10 @@ export class Broker {
     // [MQTT-3.1.2-6]
     const session = new Session(this, clientId);
     this.sessions.set(clientId, session);
-    return { session, isPresent: false };
+    if (!stored) return { session, isPresent: false };
+    session.stored = stored;
+    stored.restore(session);
+    return { session, isPresent: stored.isPresent };
   }
 
   /** The client has connected to another node: what is here of it is over. */
@@ -193,6 +197,10 @@ export class Broker {
     if (!session || session.connection !== connection) return;
     this.log.debug(`client disconnected id=${connection.describe()}`);
     session.detach();
+    if (session.stored) {
+      this.release(session, session.stored);
+      return;
+    }
     // A shutdown is not the end of the session: wills wait for that, as 3.1.2.5 permits.
     if (this.isStopping) return;
     if (session.expiryInterval === 0) {
@@ -206,6 +214,20 @@ export class Broker {
       session.expiresAt = this.clock.now() + session.expiryInterval * 1000;
       this.expiring.add(session, session.expiresAt);
     }
+  }
+
+  /** The session waits in the store for its client, who may come to another node, or ends there. */
+  private release(session: Session, stored: StoredSession): void {
+    const hasWill = this.wills.has(session);
+    this.wills.discard(session);
+    this.sessions.delete(session.clientId);
+    if (session.expiryInterval === 0) {
+      session.end();
+      this.subscriptions.removeAll(session);
+    } else {
+      this.subscriptions.leaveAll(session);
+    }
+    stored.release(!hasWill ? 'discarded' : this.isStopping ? 'atSessionEnd' : 'due');
   }
 
   /** The stream of a connection is closed. */
@@ -244,15 +266,19 @@ export class Broker {
     this.retained.deleteExpired(now);
   }
 
-  private publishWill(will: Message): void {
+  /** Publishes a will that is due, unless its client may not; resolves when that is decided, and done at once if it can be. */
+  publishWill(will: Message): Promise<void> | undefined {
     const failed = (error: unknown): void => this.log.error('a will could not be authorized', error);
     try {
       const verdict = this.auth.mayPublish(will.publisher!, will.topic);
-      if (verdict instanceof Promise) verdict.then((isAllowed) => isAllowed && this.publish(will)).catch(failed);
-      else if (verdict) this.publish(will);
+      if (verdict instanceof Promise) {
+        return verdict.then((isAllowed) => void (isAllowed && this.publish(will))).catch(failed);
+      }
+      if (verdict) this.publish(will);
     } catch (error) {
       failed(error);
     }
+    return undefined;
   }
 }
 

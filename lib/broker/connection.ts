@@ -137,7 +137,7 @@ export class Connection {
       const packetId = packet ? packet.readUInt16BE(2) : number & 0xffff;
       // Sent again, it must not count as a duplicate of what was not kept; nor on a connection that came meanwhile.
       if (this.session?.received.delete(packetId)) {
-        this.broker.store.released(this.session, packetId);
+        this.broker.store.withheld(this.session, packetId);
         this.session.connection?.destroy();
       }
     }
@@ -230,6 +230,10 @@ export class Connection {
 
   private onData(chunk: Buffer): void {
     if (!this.isOpen) return;
+    if (this.session?.stored?.isCurrent === false) {
+      this.destroy();
+      return;
+    }
     this.decoder.push(chunk);
     this.read();
   }

@@ -53,6 +53,24 @@ export class Deliveries {
     if (expiresAt < this.earliestExpiry) this.earliestExpiry = expiresAt;
   }
 
+  /** Queues a message that has its sequence number, a higher one than all before. */
+  take(delivery: Delivery, sequence: number): void {
+    this.nextSequence = sequence;
+    this.enqueue(delivery);
+  }
+
+  /** Puts back what was in flight on an earlier connection, in the order of the sequence numbers. */
+  restore(delivery: Delivery, sequence: number): void {
+    delivery.sequence = sequence;
+    this.nextSequence = sequence + 1;
+    this.inFlight.push(delivery);
+  }
+
+  /** Sequence number of the first message that was never sent; undefined where none waits. */
+  get firstWaiting(): number | undefined {
+    return this.waiting.at(0)?.sequence;
+  }
+
   /** Takes away the oldest message that is not in flight yet. */
   dropOldest(): Delivery | undefined {
     const delivery = this.waiting.shift();

@@ -38,6 +38,8 @@ export interface MessageFields {
 export class Message {
   /** Milliseconds since the epoch; Infinity without a Message Expiry Interval. */
   readonly expiresAt: number;
+  /** Names this message where it may be routed twice, and must reach nobody twice. */
+  publishId: string | undefined = undefined;
   private payloadBytes: Buffer;
   private payloadStart: number;
   private payloadEnd: number;

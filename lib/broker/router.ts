@@ -1,16 +1,21 @@
-import type { Match, Target } from '../topics/topic-tree.js';
+import type { Match, Subscription, Target } from '../topics/topic-tree.js';
 import type { Broker } from './broker.js';
 import type { Client } from './client.js';
 import type { Message } from './message.js';
+import type { Session } from './session.js';
+import type { SharedSubscription } from './shared-subscription.js';
 
 /** Anything that messages are delivered to: a client's session, a Nest handler, another node. */
 export interface Subscriber {
+  /** Whether it may get a message that is routed again: who it stands for tells by the `publishId`. */
+  readonly toleratesRepeats?: boolean;
   /**
    * Takes a message for which `target` (this subscriber's matching subscriptions, merged) was found.
    *
    * Synchronous, must not throw, and copies (`message.keep()`) what it holds on to after the tick.
+   * @param share the group on whose behalf it gets the message
    */
-  deliver(message: Message, target: Target<Subscriber>): void;
+  deliver(message: Message, target: Target<Subscriber>, share?: SharedSubscription): void;
 }
 
 /** Takes a message to every matching subscriber, here and on other nodes. The class is type and DI token at once. */
@@ -18,6 +23,11 @@ export abstract class Router {
   /** True when everything is kept as soon as it is said and `commit` has nothing to do. */
   get isImmediate(): boolean {
     return false;
+  }
+
+  /** Whether messages reach everybody that they should: for health checks. */
+  get isReady(): boolean {
+    return true;
   }
 
   /** Connects to other nodes; resolves when messages can flow. */
@@ -37,11 +47,11 @@ export abstract class Router {
     return undefined;
   }
 
-  /** A session of this node has one more subscription to `filter`, which has no share. */
-  subscribed(_filter: string): void {}
+  /** A session of this node has one more subscription, which has no share. */
+  subscribed(_session: Session, _subscription: Subscription): void {}
 
-  /** A session of this node has one subscription less to `filter`. */
-  unsubscribed(_filter: string): void {}
+  /** A session of this node has one subscription less. */
+  unsubscribed(_session: Session, _subscription: Subscription): void {}
 
   /** What this node has of a group has changed: `$share/group/filter`. */
   shared(_filter: string, _presence: SharePresence): void {}

@@ -9,6 +9,7 @@ import type { RetainedDelivery } from './retained-delivery.js';
 import type { Subscriber } from './router.js';
 import type { SharedSubscription } from './shared-subscription.js';
 import type { ShareMember } from './share-strategy.js';
+import type { StoredSession } from './stored-session.js';
 
 /**
  * A client's state, which may outlive its connection (MQTT 5, 4.1): subscriptions, messages on their way in both
@@ -22,6 +23,8 @@ export class Session implements Subscriber, ShareMember {
   expiresAt = Infinity;
   /** Which of two connections of the client on different nodes is the newer one; 0 where it is not known. */
   generation = 0;
+  /** What a store that nodes share has of it; undefined where it lives in this memory alone. */
+  stored: StoredSession | undefined = undefined;
   /** By the filter as the client wrote it, `$share/group/` included. */
   readonly subscriptions = new Map<string, Subscription>();
   /** Characters of all those filters. */
@@ -42,6 +45,10 @@ export class Session implements Subscriber, ShareMember {
 
   get isOnline(): boolean {
     return this.connection !== undefined;
+  }
+
+  get toleratesRepeats(): boolean {
+    return this.stored?.isDurable === true;
   }
 
   get inFlight(): number {
@@ -81,7 +88,14 @@ export class Session implements Subscriber, ShareMember {
     const retain = message.retain && matched.retainAsPublished;
     const { identifiers } = matched;
     if (qos === 0) this.sendAtMostOnce(message, retain, identifiers);
+    else if (this.isQueuedWhereItEntered(message, share)) return;
     else this.enqueue(new Delivery(message.keep(), qos, retain, identifiers, share));
+  }
+
+  /** A message of the stored queue, in its turn. */
+  take(delivery: Delivery, sequence: number): void {
+    this.deliveries.take(delivery, sequence);
+    if (this.connection) this.pump();
   }
 
   /** Sends a message for one subscription: retained messages, which carry RETAIN (3.3.1.3), a handler's greeting. */
@@ -147,11 +161,13 @@ export class Session implements Subscriber, ShareMember {
     } finally {
       this.isPumping = false;
     }
+    if (this.stored && this.deliveries.queued < refillBelow) this.stored.refill();
     if (this.waiting.length > 0 && this.keepsUp()) for (const resume of this.waiting.splice(0)) resume();
   }
 
   /** Whether nothing waits: who has many messages for one session asks before each, and else lets itself be called. */
   keepsUp(): boolean {
+    if (this.stored && !this.stored.isEmpty) return false;
     return this.deliveries.queued === 0 && this.connection?.outbox.hasRoom() === true;
   }
 
@@ -168,11 +184,22 @@ export class Session implements Subscriber, ShareMember {
 
   /** PUBREC: from here on only PUBREL is repeated ([MQTT-4.3.3-6]). */
   release(delivery: Delivery): void {
+    if (delivery.state === DeliveryState.Released) return;
     delivery.state = DeliveryState.Released;
+    this.broker.store.handedOver(this, delivery.sequence);
+  }
+
+  /** The node where a message enters puts it into every stored queue, also that of a session which is here. */
+  private isQueuedWhereItEntered(message: Message, share: SharedSubscription | undefined): boolean {
+    return message.fromNode !== undefined && share === undefined && this.stored?.isDurable === true;
   }
 
   private enqueue(delivery: Delivery): void {
-    const { deliveries, broker } = this;
+    const { deliveries, broker, stored } = this;
+    if (stored?.isDurable) {
+      stored.append(delivery);
+      return;
+    }
     if (this.isFull(delivery) && !this.makeRoom(delivery)) {
       broker.counters.messagesDropped++;
       return;
@@ -248,5 +275,7 @@ export class Session implements Subscriber, ShareMember {
   }
 }
 
+/** Messages of the stored queue that wait in memory: with fewer it is asked for more. */
+const refillBelow = 64;
 /** Topics whose pending retained messages are remembered. */
 const pendingTopics = 256;

@@ -15,6 +15,8 @@ export interface ShareNode {
 export class SharedSubscription implements Subscriber {
   private readonly targets = new Map<Session, Target<Session>>();
   private members: Session[] = [];
+  /** Members whose sessions wait in a store: they get what nobody else can take. */
+  private readonly absent = new Map<Subscriber, Target<Subscriber>>();
   /** Nodes with members, and whether any of those is connected. */
   private readonly nodes = new Map<ShareNode, boolean>();
   private turn = 0;
@@ -23,7 +25,7 @@ export class SharedSubscription implements Subscriber {
 
   /** @param name `$share/group/filter` */
   constructor(
-    private readonly name: string,
+    readonly name: string,
     private readonly choose: ShareStrategy,
   ) {}
 
@@ -36,7 +38,7 @@ export class SharedSubscription implements Subscriber {
 
   /** Whether it has no members, here or elsewhere. */
   get isEmpty(): boolean {
-    return this.members.length === 0 && this.nodes.size === 0;
+    return this.members.length === 0 && this.nodes.size === 0 && this.absent.size === 0;
   }
 
   /** What other nodes must know of the members here. */
@@ -52,20 +54,17 @@ export class SharedSubscription implements Subscriber {
   }
 
   /** A session subscribes, or subscribes again with other options. */
-  join(session: Session, { qos, retainAsPublished, identifier }: Subscription): void {
-    const identifiers = identifier === undefined ? undefined : [identifier];
-    // No Local is not allowed here ([MQTT-3.8.3-4]): a member gets its own messages too.
-    const target: Target<Session> = {
-      subscriber: session,
-      qos,
-      retainAsPublished,
-      identifiers,
-      get own() {
-        return target;
-      },
-    };
-    this.targets.set(session, target);
+  join(session: Session, subscription: Subscription): void {
+    this.targets.set(session, memberTarget(session, subscription));
     this.members = [...this.targets.keys()];
+  }
+
+  joinAbsent(member: Subscriber, subscription: Subscription): void {
+    this.absent.set(member, memberTarget(member, subscription));
+  }
+
+  leaveAbsent(member: Subscriber): void {
+    this.absent.delete(member);
   }
 
   leave(session: Session): void {
@@ -82,7 +81,10 @@ export class SharedSubscription implements Subscriber {
   handOut(message: Message): void {
     const candidates = this.candidates();
     if (this.nodes.size > 0 && !candidates[0]?.isOnline && this.passOn(message, candidates.length > 0)) return;
-    if (candidates.length === 0) return;
+    if (candidates.length === 0) {
+      this.passToAbsent(message);
+      return;
+    }
     const session = this.pick(candidates, message);
     session.deliver(message, this.targets.get(session)!, this);
   }
@@ -95,6 +97,13 @@ export class SharedSubscription implements Subscriber {
     if (nodes.length === 0) return false;
     nodes[this.turn++ % nodes.length][0].deliverShared(message, this.name);
     return true;
+  }
+
+  private passToAbsent(message: Message): void {
+    const members = [...this.absent.keys()];
+    if (members.length === 0) return;
+    const member = members[this.turn++ % members.length];
+    member.deliver(message, this.absent.get(member)!, this);
   }
 
   /** A strategy of the application's that fails, or names a stranger, must not cost the message. */
@@ -113,4 +122,19 @@ export class SharedSubscription implements Subscriber {
     for (const member of members) if (member.isOnline) online++;
     return online === 0 || online === members.length ? members : members.filter((member) => member.isOnline);
   }
+}
+
+/** No Local is not allowed here ([MQTT-3.8.3-4]): a member gets its own messages too. */
+function memberTarget<S>(member: S, { qos, retainAsPublished, identifier }: Subscription): Target<S> {
+  const identifiers = identifier === undefined ? undefined : [identifier];
+  const target: Target<S> = {
+    subscriber: member,
+    qos,
+    retainAsPublished,
+    identifiers,
+    get own() {
+      return target;
+    },
+  };
+  return target;
 }

@@ -1,6 +1,8 @@
 import type { Subscription } from '../topics/topic-tree.js';
 import type { Message } from './message.js';
 import type { Session } from './session.js';
+import type { Broker } from './broker.js';
+import type { ClaimRequest, StoredSession } from './stored-session.js';
 
 /**
  * What survives a restart. The class is type and DI token at once.
@@ -14,8 +16,22 @@ export abstract class Store {
     return false;
   }
 
+  /** Whether sessions in it are those of several nodes: a client may go on with its session on another one. */
+  get isShared(): boolean {
+    return false;
+  }
+
   /** Resolves when the store can be written to. */
-  async open(): Promise<void> {}
+  async open(_broker: Broker): Promise<void> {}
+
+  /**
+   * Makes this node the one that has the session of a client, before its CONNACK.
+   * @returns undefined where the memory of this process is all there is of a session
+   * @throws MqttError (as a rejection) ServerUnavailable | SessionTakenOver
+   */
+  claim(_request: ClaimRequest): Promise<StoredSession | undefined> | undefined {
+    return undefined;
+  }
 
   /** A session exists or its expiry changed. */
   abstract saveSession(session: Session): void;
@@ -28,10 +44,16 @@ export abstract class Store {
   abstract enqueue(session: Session, sequence: number, message: Message): void;
   /** The client acknowledged a message, or it was dropped. */
   abstract acknowledge(session: Session, sequence: number): void;
+  /** PUBREC came for a QoS 2 message: the client has it, and from here on only PUBREL is repeated. */
+  abstract handedOver(session: Session, sequence: number): void;
   /** A QoS 2 message came in from the client. */
   abstract received(session: Session, packetId: number): void;
   /** Its PUBREL came: the packet identifier is free again. */
   abstract released(session: Session, packetId: number): void;
+  /** Its PUBREC could not be sent, as what was published is not kept: the client will send it again. */
+  withheld(session: Session, packetId: number): void {
+    this.released(session, packetId);
+  }
   /** The retained message of a topic; undefined removes it. */
   abstract retain(topic: string, message: Message | undefined): void;
 

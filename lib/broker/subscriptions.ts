@@ -1,6 +1,5 @@
 import { parseShare } from '../topics/topic-names.js';
 import type { Subscription, TopicTree } from '../topics/topic-tree.js';
-import type { Message } from './message.js';
 import type { Router, SharePresence, Subscriber } from './router.js';
 import type { Session } from './session.js';
 import { makeShareStrategy, type ShareStrategy, type ShareStrategyName } from './share-strategy.js';
@@ -24,26 +23,36 @@ export class Subscriptions {
    * @returns whether the session had no such subscription before
    */
   add(session: Session, filter: string, subscription: Subscription): boolean {
-    // [MQTT-3.8.4-3] the same filter replaces
-    const isNew = !session.subscriptions.has(filter);
-    if (isNew) session.subscriptionBytes += filter.length;
-    session.subscriptions.set(filter, subscription);
+    const isNew = this.enter(session, filter, subscription);
     this.store.saveSubscription(session, filter, subscription);
+    return isNew;
+  }
+
+  /** Enters a subscription that the store has already. */
+  enter(session: Session, filter: string, subscription: Subscription): boolean {
+    // [MQTT-3.8.4-3] the same filter replaces
+    const replaced = session.subscriptions.get(filter);
+    if (!replaced) session.subscriptionBytes += filter.length;
+    session.subscriptions.set(filter, subscription);
     if (subscription.share === undefined) {
       this.tree.subscribe(session, subscription);
-      if (isNew) this.router.subscribed(filter);
+      if (replaced?.qos !== subscription.qos) {
+        this.router.subscribed(session, subscription);
+        if (replaced) this.router.unsubscribed(session, replaced);
+      }
     } else {
       const share = this.share(filter);
       share.join(session, subscription);
       this.announce(filter, share);
     }
-    return isNew;
+    return !replaced;
   }
 
   /** [MQTT-3.10.4-1] compared character by character. */
   remove(session: Session, filter: string): boolean {
     if (!session.subscriptions.has(filter)) return false;
-    const share = this.take(session, filter);
+    this.store.deleteSubscription(session, filter);
+    const share = this.leave(session, filter);
     if (share) session.handBack(new Set([share]));
     return true;
   }
@@ -52,8 +61,19 @@ export class Subscriptions {
   removeAll(session: Session): void {
     const shares = new Set<SharedSubscription>();
     for (const filter of session.subscriptions.keys()) {
-      const share = this.take(session, filter);
+      this.store.deleteSubscription(session, filter);
+      const share = this.leave(session, filter);
       if (share) shares.add(share);
+    }
+    if (shares.size > 0) session.handBack(shares);
+  }
+
+  /** The session waits in a store from now on: what was not sent yet goes to members of its groups that are online. */
+  leaveAll(session: Session): void {
+    const shares = new Set<SharedSubscription>();
+    for (const filter of session.subscriptions.keys()) {
+      const share = this.leave(session, filter);
+      if (share?.isOnline) shares.add(share);
     }
     if (shares.size > 0) session.handBack(shares);
   }
@@ -70,15 +90,14 @@ export class Subscriptions {
     if (shares.size > 0) session.handBack(shares);
   }
 
-  /** Takes a subscription away; of a shared one, the group that the session has left. */
-  private take(session: Session, filter: string): SharedSubscription | undefined {
-    const { share: isShared } = session.subscriptions.get(filter)!;
+  /** Takes a subscription away that the store has no longer, or keeps; of a shared one, the group that the session left. */
+  leave(session: Session, filter: string): SharedSubscription | undefined {
+    const subscription = session.subscriptions.get(filter)!;
     session.subscriptions.delete(filter);
     session.subscriptionBytes -= filter.length;
-    this.store.deleteSubscription(session, filter);
-    if (isShared === undefined) {
+    if (subscription.share === undefined) {
       this.tree.unsubscribe(session, filter);
-      this.router.unsubscribed(filter);
+      this.router.unsubscribed(session, subscription);
       return undefined;
     }
     const share = this.shares.get(filter)!;
@@ -105,11 +124,24 @@ export class Subscriptions {
     this.dropEmpty(filter, share);
   }
 
-  /** Another node has chosen this one: a member of the group gets the message. False when there is no such group. */
-  handOut(filter: string, message: Message): boolean {
+  /**
+   * A member of a group whose session waits in a store.
+   * @param filter `$share/group/filter`
+   */
+  joinAbsent(filter: string, member: Subscriber, subscription: Subscription): void {
+    this.share(filter).joinAbsent(member, subscription);
+  }
+
+  leaveAbsent(filter: string, member: Subscriber): void {
     const share = this.shares.get(filter);
-    share?.handOut(message);
-    return share !== undefined;
+    if (!share) return;
+    share.leaveAbsent(member);
+    this.dropEmpty(filter, share);
+  }
+
+  /** The group `$share/group/filter`, where it has members. */
+  group(filter: string): SharedSubscription | undefined {
+    return this.shares.get(filter);
   }
 
   private share(filter: string): SharedSubscription {

@@ -26,11 +26,12 @@ export class Wills {
 
   /** [MQTT-3.1.2-7] stores the will with its session; the fields are copied. */
   store(session: Session, fields: WillFields, client: Client): void {
-    const { properties } = fields;
-    const correlationData = properties?.correlationData && Buffer.from(properties.correlationData);
-    const copied = properties && { ...properties, ...(correlationData && { correlationData }) };
-    const kept = { ...fields, payload: Buffer.from(fields.payload), properties: copied };
-    this.wills.set(session, { fields: kept, client, dueAt: Infinity });
+    this.wills.set(session, { fields: keepWill(fields), client, dueAt: Infinity });
+  }
+
+  /** Whether the client of a connected session has left a will. */
+  has(session: Session): boolean {
+    return this.wills.has(session);
   }
 
   /** [MQTT-3.1.2-10] [MQTT-3.1.3-9] the client said goodbye, or is back in time. */
@@ -59,14 +60,26 @@ export class Wills {
     const will = this.wills.get(session);
     if (!will) return;
     this.discard(session);
-    const { topic, payload, qos, retain, properties } = will.fields;
-    const { willDelayInterval: _, ...forwarded } = properties ?? {};
-    const left = Object.keys(forwarded).length === 0 ? undefined : forwarded;
-    const fields = { topic, payload, qos, retain, properties: left, publisher: will.client };
-    this.publish(Message.of(fields, this.clock.now()));
+    this.publish(willMessage(will.fields, will.client, this.clock.now()));
   }
 
   fireDue(now: number): void {
     for (const session of this.delayed.takeDue(now)) this.fire(session);
   }
+}
+
+/** A copy of what a CONNECT brought, which lies in the received chunk. */
+export function keepWill(fields: WillFields): WillFields {
+  const { properties } = fields;
+  const correlationData = properties?.correlationData && Buffer.from(properties.correlationData);
+  const copied = properties && { ...properties, ...(correlationData && { correlationData }) };
+  return { ...fields, payload: Buffer.from(fields.payload), properties: copied };
+}
+
+/** The message that a will becomes when it is due. */
+export function willMessage(fields: WillFields, publisher: Client, now: number): Message {
+  const { topic, payload, qos, retain, properties } = fields;
+  const { willDelayInterval: _, ...forwarded } = properties ?? {};
+  const left = Object.keys(forwarded).length === 0 ? undefined : forwarded;
+  return Message.of({ topic, payload, qos, retain, properties: left, publisher }, now);
 }

@@ -1,36 +1,45 @@
-import { createHash } from 'node:crypto';
-import type { Broker } from '../broker/broker.js';
 import type { Session } from '../broker/session.js';
 import { MqttError } from '../protocol/mqtt-error.js';
 import { ReasonCode } from '../protocol/reason-codes.js';
-import { claimHeader } from './node-frame.js';
+import { claimHeader, type NodeFrame } from './node-frame.js';
 import type { RedisLink } from './redis-link.js';
-import type { NodeSettings, RedisKeys } from './redis-options.js';
+import type { NodePart, RedisNode } from './redis-node.js';
+import { hashOf } from './redis-options.js';
+import { redisScript } from './redis-scripts.js';
 
 /**
  * Who has a client: the node where it has connected last.
  *
- * A script takes the next generation, remembers it for the client and tells every node. A node that hears of a higher
- * generation lets its client go; one that was not listening compares when it is back. The generations of all clients come
- * from one counter: one for each client would have to be kept for ever.
+ * A claim takes the next generation, has it remembered for the client unless there is a higher one, and tells every node.
+ * A node that hears of a higher generation lets its client go; one that was not listening compares when it is back: so a
+ * claim is told only after it is remembered. The generations of all clients come from one counter: one for each client
+ * would have to be kept for ever. Three steps and not one script: in a Redis Cluster each stands on a server of its own.
  */
-export class RedisClaims {
-  link: RedisLink | undefined;
+export class RedisClaims implements NodePart {
   /** The highest generation that was heard of. */
   private highest = 0;
   /** Clients whose own claim is on its way, and the highest generation that was heard for each meanwhile. */
   private readonly claiming = new Map<string, { count: number; heard: number }>();
 
-  constructor(
-    private readonly node: string,
-    private readonly keys: RedisKeys,
-    private readonly settings: NodeSettings,
-    private readonly broker: () => Broker,
-  ) {}
+  constructor(private readonly node: RedisNode) {}
+
+  resume(link: RedisLink): Promise<void> {
+    return this.compare(link);
+  }
+
+  missed(link: RedisLink): Promise<void> {
+    return this.compare(link);
+  }
+
+  hear(frame: NodeFrame): boolean {
+    if (frame.kind !== 'claim') return false;
+    this.hearClaim(frame.clientId, frame.generation);
+    return true;
+  }
 
   /** @returns the generation; 0 while Redis is away, then it is claimed when Redis is back */
   async claim(clientId: string): Promise<number> {
-    const { link } = this;
+    const { link } = this.node;
     if (!link) return 0;
     try {
       const generation = await this.take(link, clientId);
@@ -43,7 +52,7 @@ export class RedisClaims {
   }
 
   /** Another node has a client. */
-  hear(clientId: string, generation: number): void {
+  private hearClaim(clientId: string, generation: number): void {
     this.highest = Math.max(this.highest, generation);
     const claiming = this.claiming.get(clientId);
     // Which of the two is newer is known when our own is.
@@ -52,18 +61,19 @@ export class RedisClaims {
   }
 
   /** Claims what connected while Redis was away, and lets go what has connected elsewhere meanwhile. */
-  async compare(link: RedisLink): Promise<void> {
+  private async compare(link: RedisLink): Promise<void> {
     // A Redis that has forgotten goes on behind what it had given out.
-    await link.commands.eval(raiseScript, 1, this.keys.generations, this.highest);
-    const sessions = [...this.broker().sessions.values()];
+    await link.run(raiseScript, [this.node.keys.generations], [this.highest]);
+    const sessions = [...this.node.broker.sessions.values()];
     for (let start = 0; start < sessions.length; start += atOnce) {
       const some = sessions.slice(start, start + atOnce);
-      const known = await link.commands.mget(some.map(({ clientId }) => this.key(clientId)));
+      // No MGET: in a Redis Cluster each of them may be elsewhere.
+      const known = await Promise.all(some.map(({ clientId }) => link.commands.get(this.key(clientId))));
       for (const [index, { clientId, generation }] of some.entries()) {
         if (generation > 0) this.letGo(clientId, Number(known[index] ?? 0));
       }
       // Some may have been let go while we asked.
-      const isHere = (session: Session) => this.broker().sessions.get(session.clientId) === session;
+      const isHere = (session: Session) => this.node.broker.sessions.get(session.clientId) === session;
       const unclaimed = some.filter((session) => session.generation === 0 && isHere(session));
       await Promise.all(unclaimed.map((session) => this.claimLate(link, session)));
     }
@@ -76,43 +86,53 @@ export class RedisClaims {
   }
 
   private letGo(clientId: string, generation: number): void {
-    const session = this.broker().sessions.get(clientId);
-    if (session && session.generation < generation) this.broker().letGo(clientId);
+    const session = this.node.broker.sessions.get(clientId);
+    if (session && session.generation < generation) this.node.broker.letGo(clientId);
   }
 
   /** The next generation; undefined when another node has taken a later one before this one could be used. */
   private async take(link: RedisLink, clientId: string): Promise<number | undefined> {
-    const { generations, all } = this.keys;
     const claiming = this.claiming.get(clientId) ?? { count: 0, heard: 0 };
     claiming.count++;
     this.claiming.set(clientId, claiming);
     try {
-      const values = [this.settings.claimMs, claimHeader(this.node, clientId)];
-      const keys = [generations, this.key(clientId), all];
-      const generation = Number(await link.commands.eval(claimScript, keys.length, ...keys, ...values));
-      this.highest = Math.max(this.highest, generation);
-      if (claiming.heard <= generation) return generation;
-      this.letGo(clientId, claiming.heard);
+      const generation = await link.commands.incr(this.node.keys.generations);
+      const highest = Number(
+        await link.run(claimScript, [this.key(clientId)], [generation, this.node.settings.claimMs]),
+      );
+      this.highest = Math.max(this.highest, highest);
+      if (highest === generation) await this.tell(link, clientId, generation);
+      // The counter may have been lost where the claim was not: the next generation shall be a new one.
+      else await link.run(raiseScript, [this.node.keys.generations], [highest]);
+      const newest = Math.max(highest, claiming.heard);
+      if (newest === generation) return generation;
+      this.letGo(clientId, newest);
       return undefined;
     } finally {
       if (--claiming.count === 0) this.claiming.delete(clientId);
     }
   }
 
+  private async tell(link: RedisLink, clientId: string, generation: number): Promise<void> {
+    const claim = Buffer.concat([claimHeader(this.node.name, clientId), Buffer.from(String(generation))]);
+    await link.publish(this.node.keys.all, claim);
+  }
+
   private key(clientId: string): string {
-    return this.keys.claim(createHash('sha256').update(clientId).digest('base64url'));
+    return this.node.keys.claim(hashOf(clientId));
   }
 }
 
-/** Sessions compared with one command. */
+/** Sessions compared at once. */
 const atOnce = 500;
 
-const raiseScript = `
+const raiseScript = redisScript(`
 if tonumber(redis.call('GET', KEYS[1]) or '0') < tonumber(ARGV[1]) then redis.call('SET', KEYS[1], ARGV[1]) end
-return 0`;
+return 0`);
 
-const claimScript = `
-local generation = redis.call('INCR', KEYS[1])
-redis.call('SET', KEYS[2], generation, 'PX', ARGV[1])
-redis.call('PUBLISH', KEYS[3], ARGV[2] .. string.format('%.0f', generation))
-return generation`;
+/** Answers the highest generation that has the client. */
+const claimScript = redisScript<string>(`
+local highest = redis.call('GET', KEYS[1])
+if highest and tonumber(highest) > tonumber(ARGV[1]) then return highest end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+return ARGV[1]`);

@@ -1,13 +1,22 @@
 import type { Client } from '../broker/client.js';
 import type { Message } from '../broker/message.js';
 import { NotKeptError } from '../broker/router.js';
-import { encodeMessage, encodeShare, messagesHeader } from './node-frame.js';
+import {
+  encodeEntry,
+  encodeMessage,
+  encodeShare,
+  messagesHeader,
+  queuedHeader,
+  type FramedEntry,
+} from './node-frame.js';
 import type { RedisLink } from './redis-link.js';
 import type { RedisKeys } from './redis-options.js';
+import { redisScript } from './redis-scripts.js';
 import type { RemoteNode } from './remote-node.js';
 
 /**
- * The two ways to other nodes: QoS 0 by Pub/Sub, QoS 1 and 2 by the stream that the other node reads.
+ * The two ways to other nodes: QoS 0 by Pub/Sub, QoS 1 and 2 by the stream that the other node reads. What was put into a
+ * stored queue is told by Pub/Sub as well: the other node has the queue to read from when it did not hear.
  *
  * What a tick has for a node goes as one command on each lane. What is encoded for one node serves all.
  */
@@ -17,6 +26,7 @@ export class RedisLanes {
   /** Undefined while Redis is away. */
   link: RedisLink | undefined;
   private readonly header: Buffer;
+  private readonly queuedHeader: Buffer;
   private readonly nodes = new Set<RemoteNode>();
   private publishers = new Set<Client | undefined>();
   private kept: Promise<void> | undefined;
@@ -29,8 +39,10 @@ export class RedisLanes {
     private readonly keys: RedisKeys,
     private readonly now: () => number,
     private readonly maximumUnsentBytes: number,
+    private readonly maximumInletFrames: number,
   ) {
     this.header = messagesHeader(node);
+    this.queuedHeader = queuedHeader(node);
   }
 
   /** @param share `$share/group/filter` when one member of that group shall get it, empty for all else */
@@ -46,6 +58,19 @@ export class RedisLanes {
     queue.push(share === '' ? noShare : encodeShare(share), this.encode(message));
     this.nodes.add(node);
     this.schedule();
+  }
+
+  /** Tells the node that has a session what was put into its queue. */
+  tell(node: RemoteNode, entry: FramedEntry): void {
+    if (!this.link || this.link.unsentBytes > this.maximumUnsentBytes) return;
+    node.queued.push(encodeEntry(entry));
+    this.nodes.add(node);
+    this.schedule();
+  }
+
+  /** What is expected in this tick is said of this publisher's messages too. */
+  concern(publisher: Client | undefined): void {
+    this.publishers.add(publisher);
   }
 
   /** Something else is on its way of which acknowledgements of this publisher's messages speak. */
@@ -89,37 +114,53 @@ export class RedisLanes {
     this.encoded = undefined;
     const { link } = this;
     for (const node of this.nodes) {
-      const { lossy, reliable } = node;
+      const { lossy, reliable, queued } = node;
       node.lossy = [];
       node.reliable = [];
-      if (lossy.length > 0) void this.send(link, node, lossy);
+      node.queued = [];
+      const channel = this.keys.channel(node.name);
+      if (lossy.length > 0) {
+        void this.send(link, channel, this.header, lossy).catch(() => (this.dropped += lossy.length / 2));
+      }
+      // Who does not hear of it sees it in the queue.
+      if (queued.length > 0) this.send(link, channel, this.queuedHeader, queued).catch(() => {});
       if (reliable.length > 0) this.keep(this.append(link, node, reliable));
     }
     this.nodes.clear();
     this.publishers = new Set();
   }
 
-  private async send(link: RedisLink | undefined, node: RemoteNode, messages: readonly Buffer[]): Promise<void> {
+  private async send(
+    link: RedisLink | undefined,
+    channel: string,
+    header: Buffer,
+    parts: readonly Buffer[],
+  ): Promise<void> {
     try {
-      await link!.commands.publish(this.keys.channel(node.name), Buffer.concat([this.header, ...messages]));
+      await link!.turns.together(`${header[1]} ${channel}`, parts, (waiting) =>
+        link!.publish(channel, framed(header, waiting)),
+      );
     } catch (error) {
-      this.dropped += messages.length / 2;
       link?.noteError(error);
+      throw error;
     }
   }
 
   private async append(link: RedisLink | undefined, node: RemoteNode, messages: readonly Buffer[]): Promise<void> {
     if (!link) throw new Error('Redis is away');
-    const frame = Buffer.concat([this.header, ...messages]);
-    let id: string | null;
+    const inlet = this.keys.inlet(node.name);
+    let answer: string;
     try {
-      id = await link.commands.xadd(this.keys.inlet(node.name), 'NOMKSTREAM', '*', 'f', frame);
+      answer = await link.turns.together(inlet, messages, (waiting) =>
+        link.run(appendScript, [inlet], [framed(this.header, waiting), this.maximumInletFrames]),
+      );
     } catch (error) {
       link.noteError(error);
       throw error;
     }
     // Its stream is gone, and perhaps only for a moment: nobody has the messages.
-    if (id === null) throw new Error(`node ${node.name} is away`);
+    if (answer === '') throw new Error(`node ${node.name} is away`);
+    if (answer === 'full') throw new Error(`node ${node.name} does not keep up`);
   }
 
   private keep(kept: Promise<void>): void {
@@ -142,6 +183,14 @@ async function all(one: Promise<void>, other: Promise<void>): Promise<void> {
   const publishers = new Set(errors.flatMap((error) => [...error.publishers]));
   throw new NotKeptError(errors[0].message, publishers, { cause: errors[0].cause });
 }
+
+const framed = (header: Buffer, parts: readonly Buffer[]): Buffer => Buffer.concat([header, ...parts]);
+
+/** KEYS stream. ARGV frame, frames at most. Answers an id, nothing where there is no stream, or 'full'. */
+const appendScript = redisScript<string>(`
+if redis.call('EXISTS', KEYS[1]) == 0 then return '' end
+if redis.call('XLEN', KEYS[1]) >= tonumber(ARGV[2]) then return 'full' end
+return redis.call('XADD', KEYS[1], '*', 'f', ARGV[1])`);
 
 /** An empty string: for everybody but groups. */
 const noShare = Buffer.from([0, 0]);

@@ -1,5 +1,15 @@
-import type { Redis, RedisOptions } from 'ioredis';
-import type { RedisServerOptions } from './redis-options.js';
+import type { RedisCommander } from 'ioredis';
+import { redisConnections, type RedisConnection, type RedisConnections } from './redis-connections.js';
+import type { RedisAddress, RedisServerOptions } from './redis-options.js';
+import { runScript, type RedisScript, type ScriptValue } from './redis-scripts.js';
+import {
+  disconnect,
+  redisSubscriptions,
+  watch,
+  type RedisHearing,
+  type RedisSubscriptions,
+} from './redis-subscriptions.js';
+import { RedisTurns } from './redis-turns.js';
 
 /**
  * The connections to Redis, for one life: commands, Pub/Sub, and the reader that blocks.
@@ -7,59 +17,36 @@ import type { RedisServerOptions } from './redis-options.js';
  * They live and die together. The first trouble of any of them ends the link, and the router makes a new one and asserts
  * everything again: so there is one path for the start and for every kind of coming back, and nothing is half connected.
  * Rejected: ioredis's own reconnection, where each connection comes back at its own time and resends what it thinks was lost.
+ * A Redis Cluster that moves slots between its servers is no trouble: the link goes on.
  */
 export class RedisLink {
   /** Settles when the link has become useless. */
   readonly lost: Promise<Error>;
+  /** For commands that must not overtake each other. */
+  readonly turns: RedisTurns;
+  private readonly connection: RedisConnection;
+  private readonly blocking: RedisConnection;
+  private readonly subscriptions: RedisSubscriptions;
+  private readonly isCluster: boolean;
   private lose: (error: Error) => void = () => {};
   private isLost = false;
 
-  private constructor(
-    readonly commands: Redis,
-    readonly subscriber: Redis,
-    readonly reader: Redis,
-  ) {
+  private constructor(connections: RedisConnections, timeoutMs: number) {
     this.lost = new Promise((resolve) => (this.lose = resolve));
-    for (const connection of this.connections) {
-      connection.on('error', (error: Error) => this.fail(error));
-      connection.on('close', () => this.fail(new Error('Redis closed a connection')));
-    }
+    const fail = (error: Error) => this.fail(error);
+    this.isCluster = connections.isCluster;
+    this.turns = new RedisTurns(this.isCluster);
+    this.connection = connections.make(timeoutMs);
+    this.blocking = connections.make();
+    this.subscriptions = redisSubscriptions(connections, timeoutMs, () => this.anyAddress(), fail);
+    for (const connection of [this.connection, this.blocking]) watch(connection, fail);
   }
 
   /** @throws what keeps any of the connections from being made */
-  static async open({ url, tls, ...server }: RedisServerOptions, commandTimeoutMs: number): Promise<RedisLink> {
-    // Only who is configured with Redis needs it installed.
-    const { Redis: Connection } = await import('ioredis');
-    const options: RedisOptions = {
-      ...defined(server),
-      ...(tls && { tls }),
-      // The same replies from ioredis 5 and 6.
-      protocol: 2,
-      lazyConnect: true,
-      retryStrategy: () => null,
-      enableOfflineQueue: false,
-      autoResendUnfulfilledCommands: false,
-      autoResubscribe: false,
-      connectTimeout: commandTimeoutMs,
-    };
-    const make = (more: RedisOptions) =>
-      url === undefined ? new Connection({ ...options, ...more }) : new Connection(url, { ...options, ...more });
-    const commandTimeout = commandTimeoutMs;
-    const link = new RedisLink(make({ commandTimeout }), make({ commandTimeout }), make({}));
+  static async open(server: RedisServerOptions, commandTimeoutMs: number): Promise<RedisLink> {
+    const link = new RedisLink(await redisConnections(server, commandTimeoutMs), commandTimeoutMs);
     try {
-      let timer: NodeJS.Timeout | undefined;
-      // A server that accepts and says nothing keeps ioredis waiting.
-      const late = new Promise<never>((_, reject) => {
-        timer = setTimeout(() => reject(new Error('no answer from Redis')), commandTimeoutMs);
-      });
-      const failed = link.lost.then((error) => {
-        throw error;
-      });
-      await Promise.race([
-        Promise.all(link.connections.map((connection) => connection.connect())),
-        late,
-        failed,
-      ]).finally(() => clearTimeout(timer));
+      await link.connect(commandTimeoutMs);
     } catch (error) {
       link.close();
       throw error;
@@ -71,35 +58,94 @@ export class RedisLink {
     return !this.isLost;
   }
 
+  get commands(): RedisCommander {
+    return this.connection;
+  }
+
+  /** For commands that block. */
+  get reader(): RedisCommander {
+    return this.blocking;
+  }
+
   /** Bytes that Redis has not taken yet. */
   get unsentBytes(): number {
-    return this.commands.stream?.writableLength ?? 0;
+    const { connection } = this;
+    const servers = 'nodes' in connection ? connection.nodes('master') : [connection];
+    return servers.reduce((sum, { stream }) => sum + (stream?.writableLength ?? 0), this.turns.waitingBytes);
+  }
+
+  /** Runs a script; all keys are in one slot. */
+  run<Reply>(script: RedisScript<Reply>, keys: readonly string[], values: readonly ScriptValue[]): Promise<Reply> {
+    return runScript(this.connection, script, keys, values, 'decoded') as Promise<Reply>;
+  }
+
+  /** Runs a script whose answer holds bytes that are no text: every text in it is a Buffer. */
+  runForBytes<Reply>(
+    script: RedisScript<Reply>,
+    keys: readonly string[],
+    values: readonly ScriptValue[],
+  ): Promise<Reply> {
+    return runScript(this.connection, script, keys, values, 'bytes') as Promise<Reply>;
+  }
+
+  /** Until the link is lost. */
+  hear(channels: readonly string[], hearing: RedisHearing): Promise<void> {
+    return this.subscriptions.hear(channels, hearing);
+  }
+
+  publish(channel: string, bytes: Buffer): Promise<unknown> {
+    return this.isCluster ? this.commands.spublish(channel, bytes) : this.commands.publish(channel, bytes);
   }
 
   /** Ends the link unless `error` is only Redis's answer to one command. */
   noteError(error: unknown): void {
-    const isAnswer = error instanceof Error && error.name === 'ReplyError' && !error.message.startsWith('READONLY');
-    if (!isAnswer) this.fail(error instanceof Error ? error : new Error(String(error)));
+    if (!isAnswer(error)) this.fail(error instanceof Error ? error : new Error(String(error)));
   }
 
   close(): void {
     this.fail(new Error('the link is closed'));
   }
 
-  private get connections(): Redis[] {
-    return [this.commands, this.subscriber, this.reader];
+  private async connect(timeoutMs: number): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    // A server that accepts and says nothing keeps ioredis waiting.
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => reject(new Error('no answer from Redis')), timeoutMs);
+    });
+    const failed = this.lost.then((error) => {
+      throw error;
+    });
+    const connected = Promise.all([this.connection, this.blocking, this.subscriptions].map((one) => one.connect()));
+    await Promise.race([connected, late, failed]).finally(() => clearTimeout(timer));
+  }
+
+  private anyAddress(): RedisAddress {
+    const [server] = 'nodes' in this.connection ? this.connection.nodes('master') : [this.connection];
+    const { host = '127.0.0.1', port = 6379 } = server?.options ?? {};
+    return { host, port };
   }
 
   private fail(error: Error): void {
     if (this.isLost) return;
     this.isLost = true;
-    for (const connection of this.connections) {
-      // For one that is closed already ioredis would wait two seconds.
-      if (connection.status !== 'close' && connection.status !== 'end') connection.disconnect();
-    }
-    this.lose(error);
+    disconnect(this.connection);
+    disconnect(this.blocking);
+    this.subscriptions.close();
+    // What a Redis Cluster says itself is that none of its servers said anything.
+    this.lose('lastNodeError' in error && error.lastNodeError instanceof Error ? error.lastNodeError : error);
   }
 }
 
-const defined = <T extends object>(options: T): Partial<T> =>
-  Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as Partial<T>;
+/**
+ * Whether keys of the command are just being moved to another server, and ioredis has asked often enough. Who has to try
+ * again is sent to any server by ioredis, and from there back: so it may be something else that was answered last.
+ */
+export const isMoving = (error: unknown): boolean =>
+  error instanceof Error && /^(TRYAGAIN|Too many Cluster redirections)\b/.test(error.message);
+
+/** Whether Redis has said no to one command: that says nothing about the next one. */
+const isAnswer = (error: unknown): boolean =>
+  isMoving(error) || (error instanceof Error && error.name === 'ReplyError' && !unusable.test(error.message));
+
+/** What a server answers that is no master any more, not yet one, or not the one for this key; in a script behind a dash. */
+const unusable = /(^|-)(READONLY|LOADING|MASTERDOWN|CLUSTERDOWN|UNBLOCKED|MOVED|ASK) /;

@@ -7,13 +7,21 @@ import type { RedisRoutes } from './redis-routes.js';
 export class RedisNodeLease {
   /** Before this time no node is given up: while Redis was away nobody could renew. */
   private patientUntil = 0;
+  /** When the lease was renewed last, by the monotonic clock: before Redis was asked, so that it is never too late. */
+  private renewedAt = 0;
 
   constructor(
     private readonly keys: RedisKeys,
     private readonly settings: NodeSettings,
     private readonly routes: RedisRoutes,
     private readonly broker: () => Broker,
+    private readonly inherit: (link: RedisLink, node: string) => Promise<void>,
   ) {}
+
+  /** Whether the lease may run out before it can be renewed: two thirds of its time are over. */
+  get isOld(): boolean {
+    return performance.now() - this.renewedAt > (this.settings.leaseMs * 2) / 3;
+  }
 
   /** Redis has just been reached: this node lives, and all others are given the time of a lease. */
   async assert(link: RedisLink): Promise<void> {
@@ -44,13 +52,18 @@ export class RedisNodeLease {
   /** False when the lease had run out. */
   private async renew(link: RedisLink): Promise<boolean> {
     const { keys, routes, settings } = this;
+    const askedAt = performance.now();
     const before = await link.commands.set(keys.lease(routes.name), routes.version, 'PX', settings.leaseMs, 'GET');
+    this.renewedAt = askedAt;
     return before !== null;
   }
 
   private async giveUp(link: RedisLink, name: string): Promise<void> {
     if (performance.now() < this.patientUntil) return;
     this.routes.drop(name);
+    if (await link.commands.exists(this.keys.lease(name))) return;
+    // First what it leaves behind: who dies over that leaves it to the next.
+    await this.inherit(link, name);
     if (await this.routes.erase(link, name, 'if its lease has run out'))
       this.broker().log.warn(`node gone node=${name}: its lease has run out`);
   }

@@ -1,6 +1,17 @@
+import { createHash } from 'node:crypto';
 import type { ConnectionOptions } from 'node:tls';
+import { sessionKeys, type SessionKeys } from './session-scripts.js';
 
-/** Where Redis is: `{ url }`, or `{ host, port, ... }`. */
+/** Where a server listens. */
+export interface RedisAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+/**
+ * Where Redis is: `{ url }`, `{ host, port }`, `{ sentinels, name }` or `{ cluster }`; beside it what all of its servers
+ * want to know of a client. The names are those of ioredis where it has them.
+ */
 export interface RedisServerOptions {
   /** `redis://user:password@host:port/db`, or `rediss://` for TLS. */
   readonly url?: string | undefined;
@@ -8,7 +19,17 @@ export interface RedisServerOptions {
   readonly host?: string | undefined;
   /** Default 6379. */
   readonly port?: number | undefined;
-  /** Number of the database. Default 0. */
+  /** Redis Sentinel: where Sentinels listen that know the master; with `name`. */
+  readonly sentinels?: readonly RedisAddress[] | undefined;
+  /** What the Sentinels call the master. */
+  readonly name?: string | undefined;
+  readonly sentinelUsername?: string | undefined;
+  readonly sentinelPassword?: string | undefined;
+  /** For the connections to the Sentinels, as in `node:tls`. Default: no TLS. */
+  readonly sentinelTLS?: ConnectionOptions | undefined;
+  /** Redis Cluster: where some of its servers listen; they name the others. */
+  readonly cluster?: readonly RedisAddress[] | undefined;
+  /** Number of the database; a Redis Cluster has none. Default 0. */
   readonly db?: number | undefined;
   readonly username?: string | undefined;
   readonly password?: string | undefined;
@@ -34,6 +55,10 @@ export interface RedisNodeOptions {
   readonly logEntries?: number | undefined;
   /** Milliseconds that Redis remembers who has a client: longer than any node is without Redis. Default a day. */
   readonly claimMs?: number | undefined;
+  /** Frames that wait for a node to read them, beyond which what is meant for it is not acknowledged. Default 100,000. */
+  readonly maximumInletFrames?: number | undefined;
+  /** Milliseconds between two looks at which wills and session ends are due. Default 1,000. */
+  readonly sweepMs?: number | undefined;
   /** Bytes not yet taken by Redis beyond which QoS 0 for other nodes is dropped. Default 16,777,216. */
   readonly maximumUnsentBytes?: number | undefined;
 }
@@ -48,11 +73,28 @@ export const defaultNodeOptions = {
   retryMs: 500,
   logEntries: 10_000,
   claimMs: 86_400_000,
+  maximumInletFrames: 100_000,
+  sweepMs: 1000,
   maximumUnsentBytes: 16_777_216,
 } as const;
 
 /** Every option of a node with its value. */
 export type NodeSettings = { readonly [K in keyof typeof defaultNodeOptions]: K extends 'keyPrefix' ? string : number };
+
+/** What says where Redis is, and with defaults what says how to be a node there. */
+export function splitOptions({ nodeId, ...options }: RedisRouterOptions): {
+  readonly server: RedisServerOptions;
+  readonly settings: NodeSettings;
+  readonly nodeId: string | undefined;
+} {
+  const given = Object.entries(options).filter(([, value]) => value !== undefined);
+  const [settings, server] = [{ ...defaultNodeOptions }, {}];
+  for (const [name, value] of given) Object.assign(name in defaultNodeOptions ? settings : server, { [name]: value });
+  return { server, settings, nodeId };
+}
+
+/** What stands for a client in keys: an id may hold whatever it likes, a brace too. */
+export const hashOf = (clientId: string): string => createHash('sha256').update(clientId).digest('base64url');
 
 /**
  * The names of everything in Redis.
@@ -83,6 +125,16 @@ export interface RedisKeys {
   inlet(node: string): string;
   /** String: the generation that has the client. */
   claim(clientHash: string): string;
+  /** Hash: client id, NUL, filter -> subscription of a session that outlives its connection; its log, and so on. */
+  readonly subscriptions: string;
+  readonly subscriptionsLog: string;
+  readonly subscriptionsVersion: string;
+  /** Sorted set: client id, by when one of its wills or the end of its session is due. */
+  readonly due: string;
+  /** Set: clients with a session or a will whose connection is on the node. */
+  owned(node: string): string;
+  /** What there is of one client. */
+  sessionOf(clientId: string): SessionKeys;
 }
 
 export const redisKeys = (prefix: string): RedisKeys => ({
@@ -97,5 +149,11 @@ export const redisKeys = (prefix: string): RedisKeys => ({
   routes: (node) => `{${prefix}}:routes:${node}`,
   channel: (node) => `${prefix}:n:${node}`,
   inlet: (node) => `{${prefix}}:in:${node}`,
+  subscriptions: `{${prefix}}:dsub`,
+  subscriptionsLog: `{${prefix}}:dsublog`,
+  subscriptionsVersion: `{${prefix}}:dsubver`,
+  due: `{${prefix}}:due`,
+  owned: (node) => `{${prefix}}:owned:${node}`,
+  sessionOf: (clientId) => sessionKeys(prefix, hashOf(clientId)),
   claim: (clientHash) => `${prefix}:claim:${clientHash}`,
 });

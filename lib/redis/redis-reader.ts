@@ -1,4 +1,4 @@
-import type { RedisLink } from './redis-link.js';
+import { isMoving, type RedisLink } from './redis-link.js';
 
 /** One entry of a stream. */
 export interface StreamEntry {
@@ -39,11 +39,21 @@ export class RedisReader {
     const keys = this.readings.map(({ key }) => key);
     while (link.isOpen) {
       this.askedAt = performance.now();
-      const positions = this.readings.map(({ position }) => position);
-      const reply = (await link.reader.callBuffer(
-        ...(['XREAD', 'COUNT', batch, 'BLOCK', this.blockMs, 'STREAMS', ...keys, ...positions] as const),
-      )) as Reply;
+      const reply = await this.read(link, keys);
       if (reply) await this.takeAll(link, reply);
+    }
+  }
+
+  private async read(link: RedisLink, keys: readonly string[]): Promise<Reply> {
+    const positions = this.readings.map(({ position }) => position);
+    try {
+      return (await link.reader.callBuffer(
+        ...(['xread', 'COUNT', batch, 'BLOCK', this.blockMs, 'STREAMS', ...keys, ...positions] as const),
+      )) as Reply;
+    } catch (error) {
+      // Some of the streams are on the one server and some on the other: it goes on where it was when all are there.
+      if (isMoving(error)) return null;
+      throw error;
     }
   }
 

@@ -1,15 +1,17 @@
 import type { Broker } from '../broker/broker.js';
-import type { SharePresence } from '../broker/router.js';
+import type { Session } from '../broker/session.js';
 import { isShared, isTopicFilter } from '../topics/topic-names.js';
 import type { RedisLanes } from './redis-lanes.js';
 import type { RedisLink } from './redis-link.js';
 import type { NodeSettings, RedisKeys } from './redis-options.js';
-import { RemoteNode } from './remote-node.js';
+import type { Subscription } from '../topics/topic-tree.js';
+import { redisScript } from './redis-scripts.js';
+import { RemoteNode, type RoutePresence } from './remote-node.js';
 
 /**
  * Who wants what: this node's filters, told to the others, and the others' filters, in this node's topic tree.
  *
- * Each node writes a hash of its own and a log that all read, in one transaction. Changes are numbered per node; who
+ * Each node writes a hash of its own and a log that all read, with one script. Changes are numbered per node; who
  * misses a number, or hears of a higher one with the node's lease, reads that node's hash anew.
  */
 export class RedisRoutes {
@@ -19,8 +21,8 @@ export class RedisRoutes {
   /** Something was not written: everything has to be written again. */
   isStale = false;
   link: RedisLink | undefined;
-  private readonly own = new Map<string, SharePresence>();
-  private readonly counts = new Map<string, number>();
+  private readonly own = new Map<string, RoutePresence>();
+  private readonly counts = new Map<string, { online: number; lossy: number }>();
   private changed = new Set<string>();
 
   constructor(
@@ -31,39 +33,40 @@ export class RedisRoutes {
     private readonly broker: () => Broker,
   ) {}
 
-  /** A session here has one more subscription to `filter`. */
-  subscribed(filter: string): void {
-    const count = this.counts.get(filter) ?? 0;
-    this.counts.set(filter, count + 1);
-    if (count === 0) this.set(filter, 'online');
+  /** A session here has one more subscription. */
+  subscribed(session: Session, subscription: Subscription): void {
+    this.count(session, subscription, 1);
   }
 
-  /** A session here has one subscription less to `filter`. */
-  unsubscribed(filter: string): void {
-    const count = this.counts.get(filter)! - 1;
-    if (count > 0) this.counts.set(filter, count);
-    else {
-      this.counts.delete(filter);
-      this.set(filter, 'none');
-    }
+  /** A session here has one subscription less. */
+  unsubscribed(session: Session, subscription: Subscription): void {
+    this.count(session, subscription, -1);
   }
 
   /** What this node has of `filter` from now on. */
-  set(filter: string, presence: SharePresence): void {
+  set(filter: string, presence: RoutePresence): void {
     if (presence === 'none') this.own.delete(filter);
     else this.own.set(filter, presence);
     if (this.changed.size === 0) setImmediate(() => void this.writeChanges());
     this.changed.add(filter);
   }
 
+  /** A session that waits in a store gets QoS 1 and 2 by its queue: its node is sent only what is QoS 0 for it. */
+  private count(session: Session, { filter, qos }: Subscription, change: 1 | -1): void {
+    const counts = this.counts.get(filter) ?? { online: 0, lossy: 0 };
+    counts[session.stored?.isDurable && qos > 0 ? 'lossy' : 'online'] += change;
+    const { online, lossy } = counts;
+    if (online + lossy === 0) this.counts.delete(filter);
+    else this.counts.set(filter, counts);
+    const presence = online > 0 ? 'online' : lossy > 0 ? 'lossy' : 'none';
+    if (presence !== (this.own.get(filter) ?? 'none')) this.set(filter, presence);
+  }
+
   /** Writes all routes of this node: the others read them anew. */
   async writeAll(link: RedisLink): Promise<void> {
     this.changed.clear();
     this.isStale = false;
-    const routes = this.keys.routes(this.name);
-    const transaction = link.commands.multi().sadd(this.keys.nodes, this.name).del(routes);
-    transaction.hset(routes, { ...Object.fromEntries(this.own), '': ++this.version });
-    await this.log(transaction, { all: true }).exec();
+    await this.write(link, { all: true }, [...this.own]);
   }
 
   /**
@@ -130,7 +133,7 @@ export class RedisRoutes {
     const names = [keys.nodes, keys.routeLog, keys.lease(name), keys.routes(name), keys.inlet(name)];
     const entry = JSON.stringify({ node: name, version: 0, left: true });
     const values = [name, condition === 'now' ? 1 : 0, settings.logEntries, entry];
-    return (await link.commands.eval(eraseScript, names.length, ...names, ...values)) === 1;
+    return (await link.run(eraseScript, names, values)) === 1;
   }
 
   private async writeChanges(): Promise<void> {
@@ -139,23 +142,22 @@ export class RedisRoutes {
     // All is written again when Redis is back.
     if (!link || changed.size === 0) return;
     const changes = [...changed].map((filter) => [filter, own.get(filter) ?? 'none'] as const);
-    const routes = this.keys.routes(this.name);
-    const transaction = link.commands.multi();
-    const removed = changes.filter(([, presence]) => presence === 'none').map(([filter]) => filter);
-    if (removed.length > 0) transaction.hdel(routes, ...removed);
-    const kept = changes.filter(([, presence]) => presence !== 'none');
-    transaction.hset(routes, { ...Object.fromEntries(kept), '': ++this.version });
     try {
-      await this.log(transaction, { changes }).exec();
+      await this.write(link, { changes }, changes);
     } catch (error) {
       this.isStale = true;
       link.noteError(error);
     }
   }
 
-  private log(transaction: ReturnType<RedisLink['commands']['multi']>, change: Partial<Change>): typeof transaction {
-    const entry = JSON.stringify({ node: this.name, version: this.version, ...change });
-    return transaction.xadd(this.keys.routeLog, 'MAXLEN', '~', this.settings.logEntries, '*', 'c', entry);
+  /** @param routes what to set in the hash */
+  private async write(link: RedisLink, change: Partial<Change>, routes: NonNullable<Change['changes']>): Promise<void> {
+    const { keys, name, settings } = this;
+    const version = ++this.version;
+    const entry = JSON.stringify({ node: name, version, ...change });
+    const values = [name, version, settings.logEntries, entry, change.all ? 1 : 0, ...routes.flat()];
+    const names = [keys.nodes, keys.routes(name), keys.routeLog];
+    await link.turns.inOrder(keys.routes(name), () => link.run(writeScript, names, values));
   }
 
   private node(name: string): RemoteNode {
@@ -168,25 +170,44 @@ export class RedisRoutes {
   }
 
   private apply(node: RemoteNode, filter: string, given: string): void {
-    const presence = given === 'online' || given === 'asleep' ? given : 'none';
+    const presence = isPresence(given) ? given : 'none';
     if (!isTopicFilter(filter) || node.routes.get(filter) === presence) return;
     const { topics, subscriptions } = this.broker();
     if (presence === 'none') node.routes.delete(filter);
     else node.routes.set(filter, presence);
-    if (isShared(filter)) subscriptions.setShareNode(filter, node, presence);
+    if (isShared(filter)) subscriptions.setShareNode(filter, node, presence === 'lossy' ? 'none' : presence);
     else if (presence === 'none') topics.unsubscribe(node, filter);
-    else topics.subscribe(node, { ...everything, filter });
+    else topics.subscribe(node, { ...everything, filter, qos: presence === 'lossy' ? 0 : 2 });
   }
 }
 
+// In a slot that is being moved a key that has been deleted cannot be made again: so the hash never becomes empty.
+const writeScript = redisScript(`
+redis.call('HSET', KEYS[2], '', ARGV[2])
+if ARGV[5] == '1' then
+  for _, filter in ipairs(redis.call('HKEYS', KEYS[2])) do
+    if filter ~= '' then redis.call('HDEL', KEYS[2], filter) end
+  end
+end
+for index = 6, #ARGV, 2 do
+  if ARGV[index + 1] == 'none' then redis.call('HDEL', KEYS[2], ARGV[index])
+  else redis.call('HSET', KEYS[2], ARGV[index], ARGV[index + 1]) end
+end
+redis.call('SADD', KEYS[1], ARGV[1])
+redis.call('XADD', KEYS[3], 'MAXLEN', '~', ARGV[3], '*', 'c', ARGV[4])
+return 1`);
+
 // A node that has come back in this very moment is left alone.
-const eraseScript = `
+const eraseScript = redisScript(`
 if ARGV[2] == '0' and redis.call('EXISTS', KEYS[3]) == 1 then return 0 end
 redis.call('DEL', KEYS[3], KEYS[4], KEYS[5])
 redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[3], '*', 'c', ARGV[4])
-return redis.call('SREM', KEYS[1], ARGV[1])`;
+return redis.call('SREM', KEYS[1], ARGV[1])`);
 
 const everything = { qos: 2, noLocal: false, retainAsPublished: true, retainHandling: 2 } as const;
+
+const isPresence = (given: string): given is RoutePresence =>
+  given === 'online' || given === 'asleep' || given === 'lossy' || given === 'none';
 
 interface Change {
   readonly node: string;

@@ -12,6 +12,7 @@ export class MemoryStore extends Store {
   override deleteSubscription(): void {}
   override enqueue(): void {}
   override acknowledge(): void {}
+  override handedOver(): void {}
   override received(): void {}
   override released(): void {}
   override retain(): void {}

@@ -1,6 +1,14 @@
 import { Controller } from '@nestjs/common';
 import { describe, expect, it } from '@jest/globals';
-import { MQTTdPublisher, OnPublish, RedisRouter, Topic, type MQTTdOptions } from 'nestjs-mqttd';
+import {
+  MemoryStore,
+  MQTTdPublisher,
+  OnPublish,
+  RedisRouter,
+  RedisStore,
+  Topic,
+  type MQTTdOptions,
+} from 'nestjs-mqttd';
 import { until } from '../support/cluster.js';
 import { Inbox } from '../support/inbox.js';
 import { apps, type TestApp } from '../support/nest-app.js';
@@ -8,6 +16,9 @@ import { testRedis } from '../support/redis.js';
 
 const redis = testRedis();
 const start = apps();
+
+/** Where nobody listens. */
+const address = { host: '127.0.0.1', port: 1 };
 
 @Controller()
 class Heard {
@@ -51,15 +62,35 @@ describe('MQTTdModule.forRoot({ redis })', () => {
     expect(routerOf(other).otherRoutes).toEqual([]);
   });
 
-  it('says at start that sessions stay on their node', async () => {
-    const { logged } = await start({ mqttd: options('nest-3') });
+  it('goes on with a session on the other application', async () => {
+    const [one, other] = [await start({ mqttd: options('nest-3') }), await start({ mqttd: options('nest-3') })];
+    const session = { clientId: 'sub', cleanStart: false, properties: { sessionExpiryInterval: 60 } };
+    const subscriber = await one.open();
+    await subscriber.connect(session);
+    await subscriber.subscribe('a', { qos: 1 });
+    subscriber.drop();
+    await one.app.get(MQTTdPublisher).publish('a', 'missed', { qos: 1 });
+
+    const again = await other.open();
+    expect((await again.connect(session)).sessionPresent).toBe(true);
+    await again.expectPublish('a', 'missed', { qos: 1 });
+  });
+
+  it('says at start that sessions stay on their node where another store stands beside redis', async () => {
+    const { logged } = await start({ mqttd: { ...options('nest-6'), store: new MemoryStore() } });
 
     await logged.find((line) => line.includes('sessions and their queues stay on their node'));
   });
 
-  it('is the short form of a RedisRouter', async () => {
+  it('refuses a RedisStore without a RedisRouter', async () => {
+    await expect(start({ mqttd: { port: 0, store: RedisStore } })).rejects.toThrow(
+      'store: a RedisStore needs a RedisRouter beside it; set redis: { ... }, or router: new RedisRouter()',
+    );
+  });
+
+  it('is the short form of a RedisRouter and a RedisStore', async () => {
     const router = new RedisRouter({ port: redis().port, keyPrefix: 'nest-4' });
-    const { app } = await start({ mqttd: { port: 0, router } });
+    const { app } = await start({ mqttd: { port: 0, router, store: RedisStore } });
 
     expect(router.isReady).toBe(true);
     await app.close();
@@ -82,12 +113,24 @@ describe('MQTTdModule.forRoot({ redis })', () => {
     await redis().run();
   });
 
-  it('names the option when Redis cannot be reached', async () => {
-    await expect(start({ mqttd: { port: 0, redis: { port: 1 } } })).rejects.toMatchObject({
+  it.each<[string, object]>([
+    ['redis.host: 127.0.0.1:1 ', { port: 1 }],
+    ['redis.url: the server named there ', { url: 'redis://:secret@127.0.0.1:1' }],
+    ["redis.sentinels: the master 'm' of 127.0.0.1:1 ", { sentinels: [address], name: 'm' }],
+    ['redis.cluster: 127.0.0.1:1 ', { cluster: [address] }],
+  ])('names the option when Redis cannot be reached: %s', async (option, given) => {
+    const text = String.raw`cannot be used \(.*(ECONNREFUSED|Connection is closed).*\); start Redis there, or correct the option$`;
+    await expect(start({ mqttd: { port: 0, redis: given } })).rejects.toMatchObject({
       name: 'MQTTdUsageError',
       code: 'REDIS_UNREACHABLE',
-      message: expect.stringMatching(/^redis\.host: 127\.0\.0\.1:1 cannot be used .*; start Redis there, or correct/),
+      message: expect.stringMatching(new RegExp(`^${option}${text}`)),
     });
+  });
+
+  it('says so when redis.cluster names a server that is in none', async () => {
+    const cluster = [{ host: '127.0.0.1', port: redis().port }];
+
+    await expect(start({ mqttd: { port: 0, redis: { cluster } } })).rejects.toThrow('cluster support disabled');
   });
 
   it.each<[string, object]>([
@@ -96,6 +139,15 @@ describe('MQTTdModule.forRoot({ redis })', () => {
     ['redis.keyPrefix: "{a}"; use a text without braces', { keyPrefix: '{a}' }],
     ['redis.leaseMs: 1000; use at least twice redis.heartbeatMs (4000)', { leaseMs: 1000 }],
     ['redis.host: cannot stand beside redis.url', { url: 'redis://localhost', host: 'localhost' }],
+    ['redis.cluster: cannot stand beside redis.url', { url: 'redis://localhost', cluster: [address] }],
+    ['redis.port: cannot stand beside redis.sentinels', { sentinels: [address], name: 'm', port: 6379 }],
+    ['redis.cluster: cannot stand beside redis.sentinels', { sentinels: [address], name: 'm', cluster: [address] }],
+    ['redis.db: cannot stand beside redis.cluster', { cluster: [address], db: 1 }],
+    ['redis.name: is missing; beside redis.sentinels', { sentinels: [address] }],
+    ['redis.sentinelPassword: means nothing without redis.sentinels', { sentinelPassword: 'x' }],
+    ['redis.sentinels: []; use a list of { host, port }', { sentinels: [], name: 'm' }],
+    ['redis.cluster: ["a:1"]; use a list of { host, port }', { cluster: ['a:1'] }],
+    ['redis.tls: true; use the options of node:tls', { tls: true }],
   ])('refuses %s', async (message, given) => {
     await expect(start({ mqttd: { port: 0, redis: given } })).rejects.toThrow(message);
   });

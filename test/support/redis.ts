@@ -14,20 +14,31 @@ export class TestRedis {
   private constructor(
     readonly port: number,
     private readonly keepsOnDisk: boolean,
+    private readonly settings: readonly string[],
   ) {}
 
-  static async start({ keepsOnDisk = false } = {}): Promise<TestRedis> {
-    const redis = new TestRedis(await freePort(), keepsOnDisk);
+  /** @param settings arguments of redis-server beside the usual ones */
+  static async start({ keepsOnDisk = false, settings = [] as readonly string[] } = {}): Promise<TestRedis> {
+    const redis = new TestRedis(await freePort(), keepsOnDisk, settings);
     await redis.run();
     return redis;
+  }
+
+  get address(): { readonly host: string; readonly port: number } {
+    return { host: '127.0.0.1', port: this.port };
   }
 
   /** Starts the server, again after `kill`. */
   async run(): Promise<void> {
     const disk = this.keepsOnDisk ? ['--appendonly', 'yes', '--appendfsync', 'always'] : ['--appendonly', 'no'];
     const place = ['--port', String(this.port), '--bind', '127.0.0.1', '--dir', this.directory];
-    this.program = new Program('redis-server', [...place, '--save', '', ...disk]);
+    this.program = new Program('redis-server', [...place, '--save', '', ...disk, ...this.settings]);
     await this.program.says('Ready to accept connections');
+  }
+
+  /** Waits until the server has written this. */
+  says(words: string): Promise<void> {
+    return this.program!.says(words);
   }
 
   /** Ends it as a power cut would. */
@@ -47,7 +58,7 @@ export class TestRedis {
 
   /** Runs `use` with a connection of the test's. */
   async with<T>(use: (redis: Redis) => Promise<T>): Promise<T> {
-    const redis = new Redis({ host: '127.0.0.1', port: this.port });
+    const redis = new Redis(this.address);
     try {
       return await use(redis);
     } finally {
@@ -70,7 +81,7 @@ export class TestRedis {
 }
 
 /** One server for all tests of a file; each test takes a key prefix of its own. */
-export function testRedis(options?: { keepsOnDisk?: boolean }): () => TestRedis {
+export function testRedis(options?: Parameters<typeof TestRedis.start>[0]): () => TestRedis {
   let redis: TestRedis | undefined;
   beforeAll(async () => {
     redis = await TestRedis.start(options);
@@ -79,7 +90,7 @@ export function testRedis(options?: { keepsOnDisk?: boolean }): () => TestRedis 
   return () => redis!;
 }
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;

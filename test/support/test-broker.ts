@@ -8,6 +8,9 @@ import type { Log } from '../../lib/broker/log.js';
 import { TcpListener } from '../../lib/listeners/tcp.listener.js';
 import type { ProtocolVersion } from '../../lib/protocol/packets.js';
 import { DirectRouter } from '../../lib/routers/direct.router.js';
+import { randomUUID } from 'node:crypto';
+import { RedisRouter } from '../../lib/routers/redis.router.js';
+import { RedisStore } from '../../lib/stores/redis.store.js';
 import { MemoryStore } from '../../lib/stores/memory.store.js';
 import { certificates } from './certificates.js';
 import { duplexPair } from './duplex-pair.js';
@@ -59,8 +62,7 @@ export async function startBroker(
   const broker = new Broker({
     listeners: listener ? [listener] : [],
     auth: new AllowAllAuth(),
-    router: new DirectRouter(),
-    store: new MemoryStore(),
+    ...parts(),
     log: logInto(logged),
     clock,
     ...options,
@@ -89,6 +91,13 @@ export async function startBroker(
       await broker.close();
     },
   };
+}
+
+function parts(): Pick<BrokerOptions, 'router' | 'store'> {
+  const port = process.env.MQTTD_TEST_REDIS_PORT;
+  if (!port) return { router: new DirectRouter(), store: new MemoryStore() };
+  const router = new RedisRouter({ port: Number(port), keyPrefix: randomUUID() });
+  return { router, store: new RedisStore() };
 }
 
 function makeListener(transport: 'tcp' | 'tls'): TcpListener {

@@ -32,7 +32,7 @@ export function handlePubrec(connection: Connection, { packetId, reasonCode }: A
 export function handlePubrel(connection: Connection, { packetId }: AcknowledgePacket): void {
   const session = connection.session!;
   // [MQTT-4.3.3-11]
-  if (session.received.delete(packetId)) {
+  if (session.received.delete(packetId) || session.stored?.isAdmitted(packetId)) {
     connection.broker.store.released(session, packetId);
     connection.acknowledge(PacketType.PUBCOMP, packetId);
   } else {

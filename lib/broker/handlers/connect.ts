@@ -8,7 +8,10 @@ import { isReserved, isTopicName } from '../../topics/topic-names.js';
 import type { AuthStep, Login, Verdict } from '../auth.js';
 import type { Client } from '../client.js';
 import type { Connection } from '../connection.js';
+import type { Broker } from '../broker.js';
 import type { Session } from '../session.js';
+import type { StoredSession } from '../stored-session.js';
+import { keepWill } from '../wills.js';
 import { TopicAliases } from '../topic-aliases.js';
 import { beginAuthentication } from './auth.js';
 
@@ -95,24 +98,24 @@ type Success = Extract<AuthStep, { type: 'success' }>;
 
 /** The client is who it says; where there are other nodes, they are told that it is here now. */
 function welcome(connection: Connection, packet: ConnectPacket, step: Success): void {
-  // A client without an id cannot be anywhere else.
-  const claimed = packet.clientId === '' ? undefined : connection.broker.router.claim(packet.clientId);
+  const client = clientOf(connection, packet, step);
+  const claimed = claimFromNodes(connection, packet, client);
   if (claimed === undefined) {
-    letIn(connection, packet, step, 0);
+    letIn(connection, packet, step, client, onlyHere);
     return;
   }
   connection.park(
-    claimed.then((generation) => {
-      if (connection.isOpen) letIn(connection, packet, step, generation);
+    claimed.then((claim) => {
+      if (connection.isOpen) letIn(connection, packet, step, client, claim);
+      // Nobody has got to know of this session yet.
+      else claim.stored?.release('discarded');
     }),
   );
 }
 
-/** Its session is claimed, CONNACK is queued, and what waited for it follows. */
-function letIn(connection: Connection, packet: ConnectPacket, step: Success, generation: number): void {
-  const { broker, peer } = connection;
-  const { protocolVersion, cleanStart, will } = packet;
-  const client: Client = {
+function clientOf({ broker, peer }: Connection, packet: ConnectPacket, step: Success): Client {
+  const { protocolVersion, cleanStart } = packet;
+  return {
     ...peer,
     // [MQTT-3.1.3-6] [MQTT-3.2.2-16]
     clientId: packet.clientId || randomUUID(),
@@ -122,9 +125,55 @@ function letIn(connection: Connection, packet: ConnectPacket, step: Success, gen
     keepAlive: grantedKeepAlive(packet.keepAlive, broker.limits.maximumKeepAlive),
     connectedAt: new Date(broker.clock.now()),
   };
-  const { session, isPresent } = broker.claim(client.clientId, cleanStart);
+}
+
+/** What a client's connection is among those on all nodes. */
+interface NodesClaim {
+  readonly generation: number;
+  readonly stored: StoredSession | undefined;
+}
+
+const onlyHere: NodesClaim = { generation: 0, stored: undefined };
+
+/** Makes this node the one that has the client and its session; undefined where there is no other node. */
+function claimFromNodes(
+  { broker, receiveMaximum }: Connection,
+  packet: ConnectPacket,
+  client: Client,
+): Promise<NodesClaim> | undefined {
+  const { router, store } = broker;
+  const { clientId } = client;
+  const expiryInterval = grantedExpiry(broker, packet);
+  // A client without an id cannot be anywhere else, and nothing of it is to be kept.
+  if (packet.clientId === '' && expiryInterval === 0 && !packet.will) return undefined;
+  // What the older connection here has to say comes before the claim.
+  broker.sessions.get(clientId)?.connection?.disconnect(ReasonCode.SessionTakenOver, 'the client connected again');
+  const generated = router.claim(clientId);
+  if (generated) {
+    // Kept: it lies in the received chunk.
+    const will = packet.will && keepWill(packet.will);
+    return generated.then(async (generation) => {
+      const stored = await store.claim({ client, generation, expiryInterval, will, receiveMaximum });
+      return { generation, stored };
+    });
+  }
+  const stored = store.claim({ client, generation: 0, expiryInterval, will: packet.will, receiveMaximum });
+  return stored?.then((session) => ({ generation: 0, stored: session }));
+}
+
+/** Its session is claimed, CONNACK is queued, and what waited for it follows. */
+function letIn(
+  connection: Connection,
+  packet: ConnectPacket,
+  step: Success,
+  client: Client,
+  { generation, stored }: NodesClaim,
+): void {
+  const { broker } = connection;
+  const { protocolVersion, cleanStart, will } = packet;
+  const { session, isPresent } = broker.claim(client.clientId, cleanStart, stored);
   session.generation = generation;
-  session.expiryInterval = Math.min(requestedExpiry(packet), broker.limits.maximumSessionExpiry);
+  session.expiryInterval = grantedExpiry(broker, packet);
   broker.store.saveSession(session);
   connection.accept(client, session);
   broker.wills.discard(session);
@@ -140,6 +189,10 @@ function letIn(connection: Connection, packet: ConnectPacket, step: Success, gen
   broker.connected(connection);
   session.resume();
 }
+
+/** Seconds. */
+const grantedExpiry = ({ limits }: Broker, packet: ConnectPacket): number =>
+  Math.min(requestedExpiry(packet), limits.maximumSessionExpiry);
 
 const grantedKeepAlive = (requested: number, maximum: number) =>
   maximum > 0 && (requested === 0 || requested > maximum) ? maximum : requested;

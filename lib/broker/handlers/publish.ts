@@ -7,6 +7,7 @@ import { isReserved } from '../../topics/topic-names.js';
 import type { Capabilities } from '../capabilities.js';
 import type { Connection } from '../connection.js';
 import { Message } from '../message.js';
+import type { StoredSession } from '../stored-session.js';
 
 /** Hop 3 of a message: alias, topic, quota, authorization, then on to the broker. */
 export function handlePublish(connection: Connection, packet: ReceivedPublish): void {
@@ -93,15 +94,40 @@ function admit(connection: Connection, { qos, packetId }: ReceivedPublish): bool
 }
 
 function publish(connection: Connection, packet: ReceivedPublish, topic: string): void {
-  const { broker } = connection;
-  const { qos, packetId } = packet;
   // Only an expiry interval asks for the time.
-  const now = packet.properties ? broker.clock.now() : 0;
+  const now = packet.properties ? connection.broker.clock.now() : 0;
   const message = Message.received(packet, topic, connection.client!, now);
+  const { stored } = connection.session!;
+  if (packet.qos === 2 && stored?.isDurable) void routeOnce(connection, message.keep(), packet.packetId, stored);
+  else route(connection, message, packet.packetId);
+}
+
+/** A QoS 2 message that may come again on another node: it is recorded under a name before anybody gets it. */
+async function routeOnce(
+  connection: Connection,
+  message: Message,
+  packetId: number,
+  stored: StoredSession,
+): Promise<void> {
+  try {
+    message.publishId = await stored.admit(packetId);
+  } catch (error) {
+    connection.broker.log.debug(`not recorded, so not acknowledged id=${connection.describe()}: ${String(error)}`);
+    connection.destroy();
+    return;
+  }
+  // Not acknowledged, so the client sends it again.
+  if (connection.isOpen) route(connection, message, packetId);
+}
+
+function route(connection: Connection, message: Message, packetId: number): void {
+  const { broker } = connection;
+  const { qos } = message;
   const reasonCode = broker.publish(message);
   if (qos === 0) return;
   if (reasonCode >= 0x80) {
-    refuse(connection, packet, reasonCode);
+    if (message.publishId !== undefined) broker.store.released(connection.session!, packetId);
+    refuse(connection, { qos, packetId }, reasonCode);
     return;
   }
   if (qos === 2) {
@@ -114,7 +140,11 @@ function publish(connection: Connection, packet: ReceivedPublish, topic: string)
 }
 
 /** 3.1 and 3.1.1 cannot say no: the message is acknowledged and dropped ([v3: MQTT-3.3.5-2]). */
-function refuse(connection: Connection, { qos, packetId }: ReceivedPublish, reasonCode: number): void {
+function refuse(
+  connection: Connection,
+  { qos, packetId }: Pick<ReceivedPublish, 'qos' | 'packetId'>,
+  reasonCode: number,
+): void {
   connection.broker.counters.messagesRefused++;
   if (qos === 0) return;
   const type = qos === 1 ? PacketType.PUBACK : PacketType.PUBREC;

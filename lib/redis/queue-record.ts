@@ -1,0 +1,102 @@
+import type { Client } from '../broker/client.js';
+import { Delivery } from '../broker/deliveries.js';
+import type { SharedSubscription } from '../broker/shared-subscription.js';
+import { ByteReader } from '../protocol/byte-reader.js';
+import { ByteWriter } from '../protocol/byte-writer.js';
+import type { QoS, WillFields } from '../protocol/packets.js';
+import { readProperties, WILL, writeProperties } from '../protocol/properties.js';
+import { decodeMessage, encodeMessage } from './node-frame.js';
+
+/**
+ * What stands in Redis of sessions, in the data types of MQTT, behind a version byte.
+ *
+ * An entry of a queue is: flags, Subscription Identifiers, `$share/group/filter` or nothing, when it was written, message.
+ * A will is: flags, topic, payload, properties, and who its client was, as JSON.
+ */
+const recordVersion = 1;
+
+const qosBits = 3;
+const retainBit = 4;
+
+const writer = new ByteWriter();
+
+/** @param now milliseconds since the epoch: what is left of an expiry interval counts from there */
+export function encodeDelivery({ message, qos, retain, identifiers = [], share }: Delivery, now: number): Buffer {
+  const encoded = encodeMessage(message, now);
+  writer
+    .begin()
+    .byte(recordVersion)
+    .byte(qos | (retain ? retainBit : 0));
+  writer.uint16(identifiers.length);
+  for (const identifier of identifiers) writer.uint32(identifier);
+  writer.string(share?.name ?? '');
+  return writer.raw(timestamp(now)).raw(encoded).body();
+}
+
+/**
+ * @param groupOf finds the group that a message was for, where it still has members
+ * @throws Error where the bytes are not an entry of this version
+ */
+export function decodeDelivery(
+  record: Buffer,
+  now: number,
+  groupOf: (name: string) => SharedSubscription | undefined,
+): Delivery {
+  const reader = open(record);
+  const flags = reader.byte();
+  const qos = flags & qosBits;
+  if ((qos !== 1 && qos !== 2) || flags > (retainBit | qosBits)) throw new Error(`flags ${flags} of a queue's entry`);
+  const identifiers = Array.from({ length: reader.uint16() }, () => reader.uint32());
+  const share = reader.string();
+  const writtenAt = reader.bytesOf(8).readDoubleBE();
+  // Not later than now, whatever the clock of the writer says.
+  const message = decodeMessage(reader.rest(), 'redis', Math.min(writtenAt, now));
+  const retain = (flags & retainBit) !== 0;
+  const group = share === '' ? undefined : groupOf(share);
+  return new Delivery(message, qos, retain, identifiers.length === 0 ? undefined : identifiers, group);
+}
+
+/** The group for which an entry of a queue was; empty for none. */
+export function shareOf(record: Buffer): { readonly share: string; readonly qos: number } {
+  const reader = open(record);
+  const qos = reader.byte() & qosBits;
+  reader.bytesOf(reader.uint16() * 4);
+  return { share: reader.string(), qos };
+}
+
+export function encodeWill({ topic, payload, qos, retain, properties }: WillFields, client: Client): Buffer {
+  writer
+    .begin()
+    .byte(recordVersion)
+    .byte(qos | (retain ? retainBit : 0))
+    .string(topic);
+  writer.uint32(payload.length).raw(payload);
+  writeProperties(writer, properties);
+  return writer.raw(Buffer.from(JSON.stringify(client))).body();
+}
+
+/** @throws Error where the bytes are not a will of this version */
+export function decodeWill(record: Buffer): { readonly fields: WillFields; readonly client: Client } {
+  const reader = open(record);
+  const flags = reader.byte();
+  const topic = reader.string();
+  const payload = Buffer.from(reader.bytesOf(reader.uint32()));
+  const read = readProperties(reader, WILL);
+  const properties = read?.correlationData ? { ...read, correlationData: Buffer.from(read.correlationData) } : read;
+  const client = JSON.parse(reader.rest().toString()) as Client;
+  const fields = { topic, payload, qos: (flags & qosBits) as QoS, retain: (flags & retainBit) !== 0, properties };
+  return { fields, client: { ...client, connectedAt: new Date(client.connectedAt) } };
+}
+
+function open(record: Buffer): ByteReader {
+  const reader = new ByteReader().over(record, 0, record.length);
+  const version = reader.byte();
+  if (version !== recordVersion) throw new Error(`a record of version ${version}`);
+  return reader;
+}
+
+function timestamp(now: number): Buffer {
+  const bytes = Buffer.allocUnsafe(8);
+  bytes.writeDoubleBE(now);
+  return bytes;
+}

@@ -1,0 +1,237 @@
+import { Delivery, DeliveryState } from '../broker/deliveries.js';
+import { Message } from '../broker/message.js';
+import type { Session } from '../broker/session.js';
+import type { StoredSession, WillFate } from '../broker/stored-session.js';
+import { decodeDelivery } from './queue-record.js';
+import type { QueueOwner } from './redis-appends.js';
+import { hashOf } from './redis-options.js';
+import type { RedisSessions } from './redis-sessions.js';
+
+/** What Redis has of a session when its client connects. */
+export interface ClaimedState {
+  readonly isPresent: boolean;
+  /** Sequence number of the first message that was never sent, and of the next one that comes. */
+  readonly unsent: number;
+  readonly tail: number;
+  /** Packet identifiers of QoS 2 messages that were received and not released, and their names. */
+  readonly received: ReadonlyMap<number, string>;
+  /** Sequence numbers of QoS 2 messages whose PUBREC came. */
+  readonly handedOver: readonly number[];
+  /** What may have been sent: sequence number and record. */
+  readonly inFlight: readonly (readonly [sequence: number, record: Buffer])[];
+}
+
+/**
+ * A session whose client is connected here and whose state is in Redis, under the generation of this connection.
+ *
+ * Messages are taken strictly by their sequence numbers: what the node is told of comes in at once where it is the next one,
+ * and where there is a gap, or no room in memory, it is read from the queue later. So the order never depends on how the
+ * news came, and only some of a long queue are in memory.
+ */
+export class RedisSession implements StoredSession, QueueOwner {
+  readonly isPresent: boolean;
+  readonly isDurable: boolean;
+  session: Session | undefined;
+  private unsaid: Unsaid = { settled: [], handedOver: [] };
+  private readonly admitted: Map<number, string>;
+  /** The next sequence number to take, and the one behind the last that is known of. */
+  private next: number;
+  private tail: number;
+  private appending = 0;
+  private isReading = false;
+  private isOver = false;
+
+  constructor(
+    private readonly sessions: RedisSessions,
+    readonly clientId: string,
+    readonly generation: number,
+    private readonly expiryInterval: number,
+    private readonly state: ClaimedState,
+  ) {
+    this.isPresent = state.isPresent;
+    // What goes on ends as it was, even if it ends with this connection.
+    this.isDurable = expiryInterval > 0 || state.isPresent;
+    this.admitted = new Map(state.received);
+    this.next = state.unsent;
+    this.tail = state.tail;
+  }
+
+  get isCurrent(): boolean {
+    return !this.isOver && !this.sessions.node.isFenced;
+  }
+
+  get isEmpty(): boolean {
+    return this.appending === 0 && this.next >= this.tail && !this.isReading;
+  }
+
+  restore(session: Session): void {
+    this.session = session;
+    if (!this.isDurable) return;
+    const { handedOver, inFlight } = this.state;
+    const unfinished = [
+      ...handedOver.map((sequence) => [sequence, releasedDelivery()] as const),
+      ...inFlight.flatMap(([sequence, record]) => {
+        const delivery = this.decode(record);
+        if (delivery) delivery.state = DeliveryState.Sent;
+        return delivery ? [[sequence, delivery] as const] : [];
+      }),
+    ].sort(([one], [other]) => one - other);
+    for (const [sequence, delivery] of unfinished) session.deliveries.restore(delivery, sequence);
+    this.sessions.subscriptions.arrive(session);
+  }
+
+  append(delivery: Delivery): void {
+    this.appending++;
+    this.sessions.appends.add(this.clientId, delivery);
+  }
+
+  appended(deliveries: readonly Delivery[], sequences: readonly number[]): void {
+    // Some may have been added before the client was here.
+    this.appending = Math.max(0, this.appending - deliveries.length);
+    for (const [index, sequence] of sequences.entries()) this.offer(sequence, () => deliveries[index]);
+    // Who waits until nothing is on its way looks again.
+    if (!this.isOver) this.session?.pump();
+  }
+
+  /** The client has acknowledged a message, or it was dropped. */
+  settle(sequence: number): void {
+    this.unsaid.settled.push(sequence);
+    this.sessions.note(this);
+  }
+
+  /** PUBREC came for a message. */
+  handOver(sequence: number): void {
+    this.unsaid.handedOver.push(sequence);
+    this.sessions.note(this);
+  }
+
+  /** What Redis has not been told yet of what the client has said. */
+  takeUnsaid(): Unsaid {
+    const { unsaid } = this;
+    this.unsaid = { settled: [], handedOver: [] };
+    return unsaid;
+  }
+
+  /** It could not be told. */
+  putBack({ settled, handedOver }: Unsaid): void {
+    this.unsaid.settled.unshift(...settled);
+    this.unsaid.handedOver.unshift(...handedOver);
+  }
+
+  /** A message stands in the queue. */
+  offer(sequence: number, delivery: () => Delivery | undefined): void {
+    // Not in the queue, or read already.
+    if (this.isOver || sequence < this.next) return;
+    this.tail = Math.max(this.tail, sequence + 1);
+    if (this.isReading || !this.hasRoom) return;
+    if (sequence > this.next) {
+      this.sessions.gapsFilled++;
+      void this.read();
+      return;
+    }
+    this.next = sequence + 1;
+    const taken = delivery();
+    if (taken) this.session!.take(taken, sequence);
+  }
+
+  /** What Redis says of the end of the queue; it may know of messages that nobody has told of. */
+  learnTail(tail: number): void {
+    if (this.isOver || tail <= this.tail) return;
+    this.tail = tail;
+    if (!this.isReading && this.hasRoom) this.sessions.gapsFilled++;
+    this.refill();
+  }
+
+  refill(): void {
+    if (this.next < this.tail && !this.isReading && !this.isOver && this.hasRoom) void this.read();
+  }
+
+  async admit(packetId: number): Promise<string> {
+    const known = this.admitted.get(packetId);
+    if (known !== undefined) return known;
+    const name = `${hashOf(this.clientId)}.${this.generation}.${packetId}.${this.sessions.nextNumber()}`;
+    const recorded = await this.sessions.admit(this, packetId, name);
+    this.admitted.set(packetId, recorded);
+    return recorded;
+  }
+
+  isAdmitted(packetId: number): boolean {
+    return this.admitted.has(packetId);
+  }
+
+  /** PUBREL came: the packet identifier is free. */
+  releaseReceived(packetId: number): string | undefined {
+    const name = this.admitted.get(packetId);
+    this.admitted.delete(packetId);
+    return name;
+  }
+
+  release(will: WillFate): void {
+    if (this.isOver) return;
+    this.isOver = true;
+    const expiryInterval = this.session?.expiryInterval ?? this.expiryInterval;
+    this.sessions.release(this, expiryInterval, this.session?.deliveries.firstWaiting ?? this.next, will);
+  }
+
+  /** The session is another connection's by now, or Redis has lost it. */
+  abandon(): void {
+    this.session?.connection?.destroy();
+  }
+
+  private get hasRoom(): boolean {
+    return this.session !== undefined && this.session.deliveries.queued < mostInMemory;
+  }
+
+  private async read(): Promise<void> {
+    this.isReading = true;
+    try {
+      while (!this.isOver && this.next < this.tail && this.hasRoom) {
+        const count = Math.min(this.tail - this.next, batch);
+        const records = await this.sessions.readQueue(this.clientId, this.next, count);
+        if (this.isOver) return;
+        for (const record of records) {
+          const sequence = this.next++;
+          // Dropped to make room, or acknowledged before.
+          const delivery = record && this.decode(record);
+          if (delivery) this.session!.take(delivery, sequence);
+        }
+      }
+    } catch (error) {
+      // It is read on when Redis is back, or with the next sign of life.
+      this.sessions.node.link?.noteError(error);
+      return;
+    } finally {
+      this.isReading = false;
+    }
+    this.session?.pump();
+  }
+
+  decode(record: Buffer): Delivery | undefined {
+    const { broker } = this.sessions.node;
+    try {
+      return decodeDelivery(record, broker.clock.now(), (name) => broker.subscriptions.group(name));
+    } catch (error) {
+      broker.log.error(`a message in the queue of ${JSON.stringify(this.clientId)} cannot be read`, error);
+      return undefined;
+    }
+  }
+}
+
+/** Sequence numbers of messages that are done, and of such whose PUBREC came. */
+interface Unsaid {
+  readonly settled: number[];
+  readonly handedOver: number[];
+}
+
+/** Messages of a queue that wait in memory at most. */
+const mostInMemory = 256;
+/** Messages that are read at once. */
+const batch = 128;
+
+/** What is left of a QoS 2 message that its receiver has: only its packet identifier matters. */
+function releasedDelivery(): Delivery {
+  const fields = { topic: '', payload: Buffer.alloc(0), qos: 2, retain: false } as const;
+  const delivery = new Delivery(Message.of(fields, 0), 2, false, undefined, undefined);
+  delivery.state = DeliveryState.Released;
+  return delivery;
+}

@@ -1,0 +1,321 @@
+import { randomUUID } from 'node:crypto';
+import type { ClaimRequest, WillFate } from '../broker/stored-session.js';
+import { MqttError } from '../protocol/mqtt-error.js';
+import { ReasonCode } from '../protocol/reason-codes.js';
+import { DurableSubscriptions } from './durable-subscriptions.js';
+import type { NodeFrame } from './node-frame.js';
+import { encodeWill } from './queue-record.js';
+import { RedisAppends } from './redis-appends.js';
+import { RedisDue } from './redis-due.js';
+import type { RedisLink } from './redis-link.js';
+import type { NodePart, RedisNode } from './redis-node.js';
+import { RedisSession, type ClaimedState } from './redis-session.js';
+import {
+  acknowledgeScript,
+  admitScript,
+  allKeys,
+  claimScript,
+  releaseScript,
+  type ClaimAnswer,
+} from './session-scripts.js';
+
+/**
+ * The sessions in Redis, as far as they concern this node: those whose clients are connected here, and what is put into the
+ * queues of all.
+ *
+ * Whoever connects claims the client's session under a new generation. Every later write carries it, so that of two nodes
+ * that both believe to have a client only the newer one can change anything.
+ */
+export class RedisSessions implements NodePart {
+  /** How often a queue was read because a message had not been told of, or in another order. */
+  gapsFilled = 0;
+  readonly appends: RedisAppends;
+  readonly subscriptions: DurableSubscriptions;
+  readonly due: RedisDue;
+  private readonly here = new Map<string, RedisSession>();
+  /** Sessions with acknowledgements that Redis does not have yet. */
+  private readonly unsaid = new Set<RedisSession>();
+  /** Connections that ended while Redis was away. */
+  private unreleased: Release[] = [];
+  private readonly releasing = new Set<Promise<void>>();
+  /** Clients with a clean start while Redis was away: what they had there has ended. */
+  private readonly late = new Set<string>();
+  private readonly ownName = randomUUID().slice(0, 8);
+  private numbers = 0;
+  private isScheduled = false;
+
+  constructor(readonly node: RedisNode) {
+    this.appends = new RedisAppends(node);
+    this.subscriptions = new DurableSubscriptions(node, this.appends);
+    this.due = new RedisDue(node, this.subscriptions, this.appends);
+    node.add(this.subscriptions);
+    node.add(this);
+  }
+
+  /** @throws MqttError ServerUnavailable | SessionTakenOver (as a rejection) */
+  async claim(request: ClaimRequest): Promise<RedisSession | undefined> {
+    const { link } = this.node;
+    const { client, generation, expiryInterval, will } = request;
+    const isDurable = expiryInterval > 0;
+    if (!link || generation === 0) {
+      // A session that ends with its connection can do without.
+      if (!isDurable && client.cleanStart) {
+        this.late.add(client.clientId);
+        return undefined;
+      }
+      throw new MqttError(ReasonCode.ServerUnavailable, 'sessions cannot be reached now');
+    }
+    const answer = await this.tellClaim(link, request);
+    if (answer[0] === 0) {
+      throw new MqttError(ReasonCode.SessionTakenOver, 'the client connected to another node meanwhile');
+    }
+    const state = stateOf(answer);
+    await this.due.claimed(link, client.clientId, answer);
+    if (state.isPresent) await this.subscriptions.catchUp(link);
+    else await this.subscriptions.forget(link, client.clientId);
+    if (!isDurable && !will && !state.isPresent) return undefined;
+    const session = new RedisSession(this, client.clientId, generation, expiryInterval, state);
+    this.here.set(client.clientId, session);
+    if (session.isDurable) this.appends.owners.set(client.clientId, session);
+    return session;
+  }
+
+  /** Records a QoS 2 message under a name, or finds the name under which it was recorded. */
+  async admit(session: RedisSession, packetId: number, name: string): Promise<string> {
+    const { link, keys } = this.node;
+    if (!link) throw new Error('Redis is away');
+    const { session: key, received } = keys.sessionOf(session.clientId);
+    try {
+      const values = [session.generation, packetId, name];
+      const recorded = await link.turns.inOrder(received, () => link.run(admitScript, [key, received], values));
+      if (recorded === '') throw new Error('the session is not this connection’s any more');
+      return recorded;
+    } catch (error) {
+      link.noteError(error);
+      throw error;
+    }
+  }
+
+  /** PUBREL came for a QoS 2 message of the client. */
+  releaseReceived(session: RedisSession, packetId: number): void {
+    const { link, keys, lanes } = this.node;
+    const name = session.releaseReceived(packetId);
+    const { received } = keys.sessionOf(session.clientId);
+    const released = (async () => {
+      if (!link) throw new Error('Redis is away');
+      try {
+        await link.turns.inOrder(received, () => link.commands.hdel(received, String(packetId)));
+      } catch (error) {
+        link.noteError(error);
+        throw error;
+      }
+      if (name !== undefined) this.appends.forget(name);
+    })();
+    lanes.expect(session.session?.connection?.client, released);
+  }
+
+  /** The client has acknowledged something of its queue. */
+  note(session: RedisSession): void {
+    this.unsaid.add(session);
+    if (this.isScheduled) return;
+    this.isScheduled = true;
+    setImmediate(() => {
+      this.isScheduled = false;
+      this.flush();
+    });
+  }
+
+  /** The end of a tick: sends what was added to queues and what was acknowledged. */
+  flush(): void {
+    if (this.node.isFenced) this.fence();
+    this.appends.flush();
+    for (const session of this.unsaid) {
+      const client = session.session?.connection?.client;
+      const said = this.acknowledge(session);
+      // PUBREL waits until it is known that only PUBREL is repeated.
+      if (client) this.node.lanes.expect(client, said);
+      else said.catch(() => {});
+    }
+    this.unsaid.clear();
+  }
+
+  release(session: RedisSession, expiryInterval: number, unsent: number, will: WillFate): void {
+    const { clientId, generation } = session;
+    if (this.here.get(clientId) === session) {
+      this.here.delete(clientId);
+      this.appends.owners.delete(clientId);
+    }
+    this.subscriptions.leave(clientId);
+    // What it has acknowledged goes first.
+    this.appends.flush();
+    if (this.unsaid.delete(session)) this.acknowledge(session).catch(() => {});
+    const released: Promise<void> = this.tellRelease({ clientId, generation, expiryInterval, unsent, will });
+    this.releasing.add(released);
+    void released.finally(() => this.releasing.delete(released));
+  }
+
+  async readQueue(clientId: string, first: number, count: number): Promise<(Buffer | null)[]> {
+    const { link, keys } = this.node;
+    if (!link) throw new Error('Redis is away');
+    const sequences = Array.from({ length: count }, (_, index) => String(first + index));
+    return link.commands.hmgetBuffer(keys.sessionOf(clientId).queue, ...sequences);
+  }
+
+  /** A number that no other node, and no earlier life of this one, gives. */
+  nextNumber(): string {
+    return `${this.ownName}${(this.numbers++).toString(36)}`;
+  }
+
+  hear(frame: NodeFrame): boolean {
+    if (frame.kind !== 'queued') return false;
+    for (const { clientId, sequence, record } of frame.entries) {
+      const session = this.here.get(clientId);
+      session?.offer(sequence, () => session.decode(record));
+    }
+    return true;
+  }
+
+  /** Redis is back: what could not be said is said, and what was not heard is read. */
+  async resume(link: RedisLink): Promise<void> {
+    const unreleased = this.unreleased.splice(0);
+    for (const release of unreleased) await this.tellRelease(release);
+    for (const clientId of this.late) await this.claimLate(link, clientId);
+    await this.compare(link);
+    this.due.start();
+  }
+
+  missed(link: RedisLink): Promise<void> {
+    return this.compare(link);
+  }
+
+  async beat(link: RedisLink): Promise<void> {
+    if (this.node.isFenced) this.fence();
+    await this.compare(link);
+  }
+
+  /** The sessions of a node that is gone wait for their clients; its wills are due. */
+  async inherit(link: RedisLink, node: string): Promise<void> {
+    const owned = this.node.keys.owned(node);
+    for (const clientId of await link.commands.smembers(owned)) {
+      await this.due.releaseFor(link, clientId, node);
+    }
+    await link.commands.del(owned);
+  }
+
+  async close(): Promise<void> {
+    this.due.stop();
+    await Promise.all(this.releasing);
+  }
+
+  /** Others may have the sessions by now: their clients here are cut off, and nothing more is said for them. */
+  private fence(): void {
+    for (const session of this.here.values()) session.abandon();
+  }
+
+  /** Asks for the end of each queue, and whether the session is still this connection's. */
+  private async compare(link: RedisLink): Promise<void> {
+    const sessions = [...this.here.values()].filter(({ isDurable }) => isDurable);
+    for (let start = 0; start < sessions.length && link.isOpen; start += atOnce) {
+      await Promise.all(sessions.slice(start, start + atOnce).map((session) => this.acknowledge(session)));
+    }
+  }
+
+  /** Tells what the client has acknowledged, if anything. */
+  private async acknowledge(session: RedisSession): Promise<void> {
+    const { link, keys } = this.node;
+    const { session: key, queue, handedOver, expiring } = keys.sessionOf(session.clientId);
+    const unsaid = session.takeUnsaid();
+    const values = [session.generation, unsaid.handedOver.length, ...unsaid.handedOver, ...unsaid.settled];
+    let tail: number;
+    try {
+      if (!link) throw new Error('Redis is away');
+      const asked = [key, queue, handedOver, expiring];
+      tail = Number(await link.turns.inOrder(queue, () => link.run(acknowledgeScript, asked, values)));
+    } catch (error) {
+      session.putBack(unsaid);
+      link?.noteError(error);
+      throw error;
+    }
+    if (tail < 0) session.abandon();
+    else session.learnTail(tail);
+  }
+
+  /** A client that connected while Redis was away, with a clean start: an older session of it is over. */
+  private async claimLate(link: RedisLink, clientId: string): Promise<void> {
+    this.late.delete(clientId);
+    const session = this.node.broker.sessions.get(clientId);
+    const client = session?.connection?.client;
+    if (!client || session.stored || session.generation === 0) return;
+    const { generation } = session;
+    const answer = await this.tellClaim(link, {
+      client,
+      generation,
+      expiryInterval: 0,
+      will: undefined,
+      receiveMaximum: 1,
+    });
+    await this.due.claimed(link, clientId, answer);
+    await this.subscriptions.forget(link, clientId);
+  }
+
+  private async tellClaim(link: RedisLink, request: ClaimRequest): Promise<ClaimAnswer> {
+    const { keys, name, broker } = this.node;
+    const { client, generation, expiryInterval, will, receiveMaximum } = request;
+    const { clientId, cleanStart } = client;
+    // Whoever inherits from this node looks at all that it may have.
+    if (expiryInterval > 0 || will) await link.commands.sadd(keys.owned(name), clientId);
+    const record = will ? encodeWill(will, client) : Buffer.alloc(0);
+    const delay = Math.min(will?.properties?.willDelayInterval ?? 0, expiryInterval) * 1000;
+    const clean = cleanStart ? 1 : 0;
+    const values = [generation, name, clean, expiryInterval, broker.clock.now(), receiveMaximum, record, delay];
+    try {
+      return await link.runForBytes(claimScript, allKeys(keys.sessionOf(clientId)), values);
+    } catch (error) {
+      link.noteError(error);
+      throw new MqttError(ReasonCode.ServerUnavailable, `the session cannot be claimed: ${String(error)}`);
+    }
+  }
+
+  private async tellRelease(release: Release): Promise<void> {
+    const { link, keys, name, broker } = this.node;
+    const { clientId, generation, expiryInterval, unsent, will } = release;
+    try {
+      if (!link) throw new Error('Redis is away');
+      const values = [generation, name, broker.clock.now(), expiryInterval, unsent, will];
+      const sessionKeys = keys.sessionOf(clientId);
+      const answer = await link.turns.inOrder(sessionKeys.queue, () =>
+        link.run(releaseScript, allKeys(sessionKeys), values),
+      );
+      await this.due.released(link, clientId, answer);
+      if (!this.here.has(clientId)) await link.commands.srem(keys.owned(name), clientId);
+    } catch (error) {
+      this.unreleased.push(release);
+      link?.noteError(error);
+    }
+  }
+}
+
+interface Release {
+  readonly clientId: string;
+  readonly generation: number;
+  readonly expiryInterval: number;
+  readonly unsent: number;
+  readonly will: WillFate;
+}
+
+function stateOf([, isPresent, , unsent, tail, received, handedOver, inFlight]: ClaimAnswer): ClaimedState {
+  return {
+    isPresent: isPresent === 1,
+    unsent: Number(unsent),
+    tail: Number(tail),
+    received: new Map(pairs(received).map(([packetId, name]) => [Number(packetId), name.toString()])),
+    handedOver: handedOver.map(Number),
+    inFlight: pairs(inFlight).map(([sequence, record]) => [Number(sequence), record]),
+  };
+}
+
+const pairs = (flat: readonly Buffer[]): [Buffer, Buffer][] =>
+  Array.from({ length: flat.length / 2 }, (_, index) => [flat[index * 2], flat[index * 2 + 1]]);
+
+/** Sessions asked after with one round trip. */
+const atOnce = 500;
