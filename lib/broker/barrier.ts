@@ -69,6 +69,7 @@ export class Barrier {
       release(connection, packet, number);
       return;
     }
+    connection.owe();
     this.connections.push(connection);
     this.packets.push(packet);
     this.numbers.push(number);
@@ -173,6 +174,7 @@ function releaseAll(
 ): void {
   for (let index = 0; index < connections.length; index++) {
     release(connections[index], packets[index], numbers[index]);
+    connections[index].answered();
   }
 }
 
@@ -199,6 +201,7 @@ function withhold(
     const isSpared = error instanceof NotKeptError && client === undefined;
     if (!isSpared && concerns(error, client)) connections[index].withhold(packets[index], numbers[index]);
     else release(connections[index], packets[index], numbers[index]);
+    connections[index].answered();
   }
 }
 

@@ -49,6 +49,9 @@ export class Connection {
   private readonly decoder: PacketDecoder;
   private parked = 0;
   private isWaitingForRoom = false;
+  /** Answers that wait until what they promise is kept. */
+  private owed = 0;
+  private isWaitingForAnswers = false;
   private isClosing = false;
   private isGone = false;
 
@@ -75,7 +78,7 @@ export class Connection {
 
   /** Whether the client cannot be heard because we do not read: keep-alive does not run then. */
   get isUnread(): boolean {
-    return this.parked > 0 || this.isWaitingForRoom;
+    return this.parked > 0 || this.isWaitingForRoom || this.isWaitingForAnswers;
   }
 
   /** The CONNECT was accepted: larger packets may come. */
@@ -97,6 +100,19 @@ export class Connection {
         this.fail(error);
       },
     );
+  }
+
+  /** An answer waits for what it promises; a client to which too many are owed is not read. */
+  owe(): void {
+    this.owed++;
+  }
+
+  /** An answer was given, or never will be. */
+  answered(): void {
+    this.owed--;
+    if (!this.isWaitingForAnswers || this.owed > this.mostOwed / 2) return;
+    this.isWaitingForAnswers = false;
+    this.readOn();
   }
 
   /** Queues a packet behind this tick's commit; one that the client must have and cannot take leaves nothing but to part. */
@@ -253,11 +269,20 @@ export class Connection {
       if (this.client === undefined) this.protocolVersion = this.decoder.protocolVersion ?? 4;
       this.fail(error);
     }
-    // A client that does not take our answers is not listened to.
-    if (this.isOpen && !this.outbox.hasRoom()) {
-      this.isWaitingForRoom = true;
-      this.stream.pause();
-    }
+    if (!this.isOpen) return;
+    // A client that does not take our answers is not listened to, and one to whom too many are owed has to wait.
+    if (!this.outbox.hasRoom()) this.isWaitingForRoom = true;
+    if (this.owed > this.mostOwed) this.isWaitingForAnswers = true;
+    if (this.isWaitingForRoom || this.isWaitingForAnswers) this.stream.pause();
+  }
+
+  private get mostOwed(): number {
+    return this.broker.limits.receiveMaximum;
+  }
+
+  private readOn(): void {
+    this.heardAt = this.broker.beat;
+    if (this.isOpen && !this.isUnread) this.stream.resume();
   }
 
   private unpark(): void {
@@ -273,8 +298,7 @@ export class Connection {
     this.session?.pump();
     if (!this.isWaitingForRoom) return;
     this.isWaitingForRoom = false;
-    this.heardAt = this.broker.beat;
-    if (this.parked === 0) this.stream.resume();
+    this.readOn();
   }
 
   private onEnd(): void {

@@ -109,12 +109,15 @@ async function routeOnce(
   packetId: number,
   stored: StoredSession,
 ): Promise<void> {
+  connection.owe();
   try {
     message.publishId = await stored.admit(packetId);
   } catch (error) {
     connection.broker.log.debug(`not recorded, so not acknowledged id=${connection.describe()}: ${String(error)}`);
     connection.destroy();
     return;
+  } finally {
+    connection.answered();
   }
   // Not acknowledged, so the client sends it again.
   if (connection.isOpen) route(connection, message, packetId);

@@ -7,7 +7,8 @@ import type { Outbox } from '../../../lib/broker/outbox.js';
 describe('Barrier', () => {
   it('releases once, and not before its own commit, what is held after a tick that only had to write', async () => {
     const sent: number[] = [];
-    const connection = { sendAcknowledgement: (_: number, packetId: number) => sent.push(packetId) };
+    const sendAcknowledgement = (_: number, packetId: number) => sent.push(packetId);
+    const connection = { sendAcknowledgement, owe() {}, answered() {} };
     const commits: (() => void)[] = [];
     let isChanged = false;
     const commit = () => {
