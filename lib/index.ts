@@ -33,6 +33,7 @@ export type { ProtocolVersion, QoS } from './protocol/packets.js';
 export type { Properties as MQTTdProperties } from './protocol/properties.js';
 export { ReasonCode } from './protocol/reason-codes.js';
 export { DirectRouter } from './routers/direct.router.js';
+export { RedisCounters } from './redis/redis-counters.js';
 export { RedisRouter } from './routers/redis.router.js';
 export type { RedisRouterOptions } from './redis/redis-options.js';
 export { MemoryStore } from './stores/memory.store.js';

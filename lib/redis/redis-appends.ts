@@ -17,8 +17,6 @@ export interface QueueOwner {
  * what was added, as soon as it is. What is not added for want of room counts as dropped.
  */
 export class RedisAppends {
-  /** Messages that were put into a queue. */
-  appended = 0;
   /** Sessions whose clients are connected to this node. */
   readonly owners = new Map<string, QueueOwner>();
   private waiting = new Map<string, Delivery[]>();
@@ -122,11 +120,11 @@ export class RedisAppends {
     records: readonly Buffer[],
     [node, dropped, ...results]: AppendAnswer,
   ): void {
-    const { name, routes, broker, lanes } = this.node;
+    const { name, routes, broker, lanes, counters } = this.node;
     const sequences = results.map(Number);
     const refused = sequences.filter((sequence) => sequence === noRoom).length;
     broker.counters.messagesDropped += dropped + refused;
-    this.appended += sequences.filter((sequence) => sequence >= 0).length;
+    counters.messagesQueued += sequences.filter((sequence) => sequence >= 0).length;
     this.owners.get(clientId)?.appended(deliveries, node === name ? sequences : []);
     const other = node === name ? undefined : routes.nodes.get(node);
     if (!other) return;

@@ -9,8 +9,9 @@ import {
   queuedHeader,
   type FramedEntry,
 } from './node-frame.js';
+import type { RedisCounters } from './redis-counters.js';
 import type { RedisLink } from './redis-link.js';
-import type { RedisKeys } from './redis-options.js';
+import type { NodeSettings, RedisKeys } from './redis-options.js';
 import { redisScript } from './redis-scripts.js';
 import type { RemoteNode } from './remote-node.js';
 
@@ -21,8 +22,6 @@ import type { RemoteNode } from './remote-node.js';
  * What a tick has for a node goes as one command on each lane. What is encoded for one node serves all.
  */
 export class RedisLanes {
-  /** QoS 0 messages for a node that were dropped: Redis was away, or too slow. */
-  dropped = 0;
   /** Undefined while Redis is away. */
   link: RedisLink | undefined;
   private readonly header: Buffer;
@@ -37,9 +36,9 @@ export class RedisLanes {
   constructor(
     node: string,
     private readonly keys: RedisKeys,
+    private readonly settings: NodeSettings,
+    private readonly counters: RedisCounters,
     private readonly now: () => number,
-    private readonly maximumUnsentBytes: number,
-    private readonly maximumInletFrames: number,
   ) {
     this.header = messagesHeader(node);
     this.queuedHeader = queuedHeader(node);
@@ -49,8 +48,8 @@ export class RedisLanes {
   add(node: RemoteNode, message: Message, share: string): void {
     const { link } = this;
     const isLossy = message.qos === 0;
-    if (isLossy && (!link || link.unsentBytes > this.maximumUnsentBytes)) {
-      this.dropped++;
+    if (isLossy && (!link || link.unsentBytes > this.settings.maximumUnsentBytes)) {
+      this.counters.messagesDropped++;
       return;
     }
     if (!isLossy) this.publishers.add(message.publisher);
@@ -62,7 +61,7 @@ export class RedisLanes {
 
   /** Tells the node that has a session what was put into its queue. */
   tell(node: RemoteNode, entry: FramedEntry): void {
-    if (!this.link || this.link.unsentBytes > this.maximumUnsentBytes) return;
+    if (!this.link || this.link.unsentBytes > this.settings.maximumUnsentBytes) return;
     node.queued.push(encodeEntry(entry));
     this.nodes.add(node);
     this.schedule();
@@ -120,11 +119,17 @@ export class RedisLanes {
       node.queued = [];
       const channel = this.keys.channel(node.name);
       if (lossy.length > 0) {
-        void this.send(link, channel, this.header, lossy).catch(() => (this.dropped += lossy.length / 2));
+        this.counters.lossyFrames++;
+        void this.send(link, channel, this.header, lossy).catch(
+          () => (this.counters.messagesDropped += lossy.length / 2),
+        );
       }
       // Who does not hear of it sees it in the queue.
       if (queued.length > 0) this.send(link, channel, this.queuedHeader, queued).catch(() => {});
-      if (reliable.length > 0) this.keep(this.append(link, node, reliable));
+      if (reliable.length > 0) {
+        this.counters.reliableFrames++;
+        this.keep(this.append(link, node, reliable));
+      }
     }
     this.nodes.clear();
     this.publishers = new Set();
@@ -152,7 +157,7 @@ export class RedisLanes {
     let answer: string;
     try {
       answer = await link.turns.together(inlet, messages, (waiting) =>
-        link.run(appendScript, [inlet], [framed(this.header, waiting), this.maximumInletFrames]),
+        link.run(appendScript, [inlet], [framed(this.header, waiting), this.settings.maximumInletFrames]),
       );
     } catch (error) {
       link.noteError(error);

@@ -3,6 +3,7 @@ import { hostname } from 'node:os';
 import type { Broker } from '../broker/broker.js';
 import { decodeFrame, type NodeFrame } from './node-frame.js';
 import { unreachable } from './redis-connections.js';
+import { RedisCounters } from './redis-counters.js';
 import { RedisLanes } from './redis-lanes.js';
 import { RedisLink } from './redis-link.js';
 import { RedisNodeLease } from './redis-node-lease.js';
@@ -47,8 +48,7 @@ export interface NodePart {
  * itself out before that (`isFenced`).
  */
 export class RedisNode {
-  /** Frames and log entries that were not understood: another version, damaged, or not from a node at all. */
-  refusedFrames = 0;
+  readonly counters = new RedisCounters();
   /** What this node is called in Redis; different at each start. */
   readonly name: string;
   readonly settings: NodeSettings;
@@ -76,13 +76,7 @@ export class RedisNode {
     this.name = `${nodeId ?? hostname()}.${randomBytes(4).toString('hex')}`;
     const keys = (this.keys = redisKeys(this.settings.keyPrefix));
     const broker = () => this.broker;
-    this.lanes = new RedisLanes(
-      this.name,
-      keys,
-      () => this.broker.clock.now(),
-      this.settings.maximumUnsentBytes,
-      this.settings.maximumInletFrames,
-    );
+    this.lanes = new RedisLanes(this.name, keys, this.settings, this.counters, () => this.broker.clock.now());
     this.routes = new RedisRoutes(this.name, keys, this.settings, this.lanes, broker);
     this.lease = new RedisNodeLease(keys, this.settings, this.routes, broker, (link, node) => this.inherit(link, node));
     this.inlet = { key: keys.inlet(this.name), position: '', take: ({ fields }) => this.receive(fields.get('f')) };
@@ -265,7 +259,7 @@ export class RedisNode {
   }
 
   private refuse(what: string, error: unknown): void {
-    this.refusedFrames++;
+    this.counters.framesRefused++;
     this.broker.log.debug(`${what} was refused: ${messageOf(error)}`);
   }
 

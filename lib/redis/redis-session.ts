@@ -125,7 +125,7 @@ export class RedisSession implements StoredSession, QueueOwner {
     this.tail = Math.max(this.tail, sequence + 1);
     if (this.isReading || !this.hasRoom) return;
     if (sequence > this.next) {
-      this.sessions.gapsFilled++;
+      this.sessions.node.counters.gapsFilled++;
       void this.read();
       return;
     }
@@ -138,7 +138,7 @@ export class RedisSession implements StoredSession, QueueOwner {
   learnTail(tail: number): void {
     if (this.isOver || tail <= this.tail) return;
     this.tail = tail;
-    if (!this.isReading && this.hasRoom) this.sessions.gapsFilled++;
+    if (!this.isReading && this.hasRoom) this.sessions.node.counters.gapsFilled++;
     this.refill();
   }
 

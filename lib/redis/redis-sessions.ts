@@ -27,8 +27,6 @@ import {
  * that both believe to have a client only the newer one can change anything.
  */
 export class RedisSessions implements NodePart {
-  /** How often a queue was read because a message had not been told of, or in another order. */
-  gapsFilled = 0;
   readonly appends: RedisAppends;
   readonly subscriptions: DurableSubscriptions;
   readonly due: RedisDue;

@@ -4,6 +4,7 @@ import { Router, type SharePresence, type Subscriber } from '../broker/router.js
 import type { Session } from '../broker/session.js';
 import type { NodeFrame } from '../redis/node-frame.js';
 import { RedisClaims } from '../redis/redis-claims.js';
+import type { RedisCounters } from '../redis/redis-counters.js';
 import { RedisNode } from '../redis/redis-node.js';
 import type { RedisRouterOptions } from '../redis/redis-options.js';
 import { RedisRetained } from '../redis/redis-retained.js';
@@ -47,14 +48,18 @@ export class RedisRouter extends Router {
     return this.redis.isReady;
   }
 
+  get counters(): RedisCounters {
+    return this.redis.counters;
+  }
+
   /** Frames that were not understood: another version, damaged, or not from a node at all. */
   get refusedFrames(): number {
-    return this.redis.refusedFrames;
+    return this.redis.counters.framesRefused;
   }
 
   /** QoS 0 messages that other nodes wanted and were not sent. */
   get droppedForNodes(): number {
-    return this.redis.lanes.dropped;
+    return this.redis.counters.messagesDropped;
   }
 
   /** Names of the other nodes. */

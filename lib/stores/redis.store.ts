@@ -21,16 +21,6 @@ export class RedisStore extends Store {
     return true;
   }
 
-  /** How often a queue was read because a message had not been told of in time, or in another order. */
-  get gapsFilled(): number {
-    return this.sessions?.gapsFilled ?? 0;
-  }
-
-  /** Messages that this node has put into queues. */
-  get appended(): number {
-    return this.sessions?.appends.appended ?? 0;
-  }
-
   /** @throws Error where the broker's router is not a RedisRouter */
   override async open(broker: Broker): Promise<void> {
     const { redis } = broker.router as { redis?: unknown };
