@@ -26,7 +26,7 @@ export class RedisAppends {
   /** Names of messages whose routing is finished, to be forgotten with the next message for a queue that has seen them. */
   private readonly forgettable = new Map<string, string[]>();
   /** Queues that have seen the name of a message whose routing may not be finished. */
-  private readonly seenBy = new Map<string, string[]>();
+  private readonly seenBy = new Map<string, Seen[]>();
 
   constructor(private readonly node: RedisNode) {}
 
@@ -53,10 +53,10 @@ export class RedisAppends {
   forget(publishId: string): void {
     const queues = this.seenBy.get(publishId);
     this.seenBy.delete(publishId);
-    for (const clientId of queues ?? []) {
+    for (const { clientId, name } of queues ?? []) {
       const names = this.forgettable.get(clientId);
-      if (names) names.push(publishId);
-      else this.forgettable.set(clientId, [publishId]);
+      if (names) names.push(name);
+      else this.forgettable.set(clientId, [name]);
     }
   }
 
@@ -97,23 +97,25 @@ export class RedisAppends {
     const { maximumQueuedMessages, maximumQueuedBytes, onQueueFull } = limits;
     const forgotten = this.forgettable.get(clientId) ?? [];
     const values = [clock.now(), maximumQueuedMessages, maximumQueuedBytes, onQueueFull];
-    const messages = deliveries.flatMap(({ message: { publishId = '', expiresAt } }, index) => [
-      publishId,
-      expiresAt === Infinity ? '' : expiresAt,
-      records[index],
-    ]);
+    const messages = deliveries.flatMap((delivery, index) => {
+      const { expiresAt } = delivery.message;
+      return [nameOf(delivery), expiresAt === Infinity ? '' : expiresAt, records[index]];
+    });
     const keys = [session, queue, seen, expiring];
     this.forgettable.delete(clientId);
-    for (const { message } of deliveries) if (message.publishId !== undefined) this.note(message.publishId, clientId);
+    for (const delivery of deliveries) this.note(delivery, clientId);
     return link.turns.inOrder(queue, () =>
       link.run(appendScript, keys, [...values, forgotten.length, ...forgotten, ...messages]),
     );
   }
 
-  private note(publishId: string, clientId: string): void {
+  private note(delivery: Delivery, clientId: string): void {
+    const { publishId } = delivery.message;
+    if (publishId === undefined) return;
+    const name = nameOf(delivery);
     const queues = this.seenBy.get(publishId);
-    if (!queues) this.seenBy.set(publishId, [clientId]);
-    else if (!queues.includes(clientId)) queues.push(clientId);
+    if (!queues) this.seenBy.set(publishId, [{ clientId, name }]);
+    else if (!queues.some((seen) => seen.clientId === clientId && seen.name === name)) queues.push({ clientId, name });
   }
 
   private take(
@@ -135,5 +137,15 @@ export class RedisAppends {
     }
   }
 }
+
+/** A queue that has seen a message, and what it knows it by. */
+interface Seen {
+  readonly clientId: string;
+  readonly name: string;
+}
+
+/** What a queue knows a message by: who is a member of groups too gets one for each ([MQTT-4.8.2]), and one for itself. */
+const nameOf = ({ message: { publishId }, share }: Delivery): string =>
+  publishId === undefined || !share ? (publishId ?? '') : `${publishId} ${share.name}`;
 
 const noRoom = -2;
