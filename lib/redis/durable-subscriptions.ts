@@ -60,8 +60,10 @@ export class DurableSubscriptions implements NodePart {
   }
 
   /** The client is here no longer; its session, if it goes on, has left the topic tree. */
-  leave(clientId: string): void {
-    if (!this.here.delete(clientId)) return;
+  leave(session: Session): void {
+    const { clientId } = session;
+    if (this.here.get(clientId) !== session) return;
+    this.here.delete(clientId);
     const absent = this.clients.get(clientId);
     for (const [filter, subscription] of absent?.subscriptions ?? []) this.show(absent!, filter, subscription);
   }

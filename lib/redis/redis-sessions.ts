@@ -33,6 +33,8 @@ export class RedisSessions implements NodePart {
   readonly subscriptions: DurableSubscriptions;
   readonly due: RedisDue;
   private readonly here = new Map<string, RedisSession>();
+  /** Clients whose sessions are being claimed, and by how many connections. */
+  private readonly claiming = new Map<string, number>();
   /** Sessions with acknowledgements that Redis does not have yet. */
   private readonly unsaid = new Set<RedisSession>();
   /** Connections that ended while Redis was away. */
@@ -65,19 +67,21 @@ export class RedisSessions implements NodePart {
       }
       throw new MqttError(ReasonCode.ServerUnavailable, 'sessions cannot be reached now');
     }
-    const answer = await this.tellClaim(link, request);
-    if (answer[0] === 0) {
-      throw new MqttError(ReasonCode.SessionTakenOver, 'the client connected to another node meanwhile');
+    const { clientId } = client;
+    this.claiming.set(clientId, (this.claiming.get(clientId) ?? 0) + 1);
+    try {
+      return await this.claimFrom(link, request);
+    } catch (error) {
+      if (error instanceof MqttError) throw error;
+      link.noteError(error);
+      // Redis may have it all the same.
+      this.unreleased.push({ clientId, generation, expiryInterval, unsent: '', will: 'discarded' });
+      throw new MqttError(ReasonCode.ServerUnavailable, `the session cannot be claimed: ${String(error)}`);
+    } finally {
+      const left = this.claiming.get(clientId)! - 1;
+      if (left > 0) this.claiming.set(clientId, left);
+      else this.claiming.delete(clientId);
     }
-    const state = stateOf(answer);
-    await this.due.claimed(link, client.clientId, answer);
-    if (state.isPresent) await this.subscriptions.catchUp(link);
-    else await this.subscriptions.forget(link, client.clientId);
-    if (!isDurable && !will && !state.isPresent) return undefined;
-    const session = new RedisSession(this, client.clientId, generation, expiryInterval, state);
-    this.here.set(client.clientId, session);
-    if (session.isDurable) this.appends.owners.set(client.clientId, session);
-    return session;
   }
 
   /** Records a QoS 2 message under a name, or finds the name under which it was recorded. */
@@ -145,7 +149,8 @@ export class RedisSessions implements NodePart {
       this.here.delete(clientId);
       this.appends.owners.delete(clientId);
     }
-    this.subscriptions.leave(clientId);
+    // A newer connection may have them by now.
+    if (session.session) this.subscriptions.leave(session.session);
     // What it has acknowledged goes first.
     this.appends.flush();
     if (this.unsaid.delete(session)) this.acknowledge(session).catch(() => {});
@@ -177,8 +182,7 @@ export class RedisSessions implements NodePart {
 
   /** Redis is back: what could not be said is said, and what was not heard is read. */
   async resume(link: RedisLink): Promise<void> {
-    const unreleased = this.unreleased.splice(0);
-    for (const release of unreleased) await this.tellRelease(release);
+    await this.releaseLate();
     for (const clientId of this.late) await this.claimLate(link, clientId);
     await this.compare(link);
     this.due.start();
@@ -190,6 +194,7 @@ export class RedisSessions implements NodePart {
 
   async beat(link: RedisLink): Promise<void> {
     if (this.node.isFenced) this.fence();
+    await this.releaseLate();
     await this.compare(link);
   }
 
@@ -240,6 +245,16 @@ export class RedisSessions implements NodePart {
     else session.learnTail(tail);
   }
 
+  /** What Redis could not take when connections ended. */
+  private async releaseLate(): Promise<void> {
+    for (const release of this.unreleased.splice(0)) await this.tellRelease(release);
+  }
+
+  /** Whether the client has a session here, or is about to. */
+  private isHere(clientId: string): boolean {
+    return this.here.has(clientId) || this.claiming.has(clientId);
+  }
+
   /** A client that connected while Redis was away, with a clean start: an older session of it is over. */
   private async claimLate(link: RedisLink, clientId: string): Promise<void> {
     this.late.delete(clientId);
@@ -258,22 +273,38 @@ export class RedisSessions implements NodePart {
     await this.subscriptions.forget(link, clientId);
   }
 
+  private async claimFrom(link: RedisLink, request: ClaimRequest): Promise<RedisSession | undefined> {
+    const { client, generation, expiryInterval, will } = request;
+    const { clientId } = client;
+    const answer = await this.tellClaim(link, request);
+    if (answer[0] === 0) {
+      throw new MqttError(ReasonCode.SessionTakenOver, 'the client connected to another node meanwhile');
+    }
+    const state = stateOf(answer);
+    await this.due.claimed(link, clientId, answer);
+    if (state.isPresent) await this.subscriptions.catchUp(link);
+    else await this.subscriptions.forget(link, clientId);
+    if (expiryInterval === 0 && !will && !state.isPresent) {
+      if (!client.cleanStart) await link.commands.srem(this.node.keys.owned(this.node.name), clientId);
+      return undefined;
+    }
+    const session = new RedisSession(this, clientId, generation, expiryInterval, state);
+    this.here.set(clientId, session);
+    if (session.isDurable) this.appends.owners.set(clientId, session);
+    return session;
+  }
+
   private async tellClaim(link: RedisLink, request: ClaimRequest): Promise<ClaimAnswer> {
     const { keys, name, broker } = this.node;
     const { client, generation, expiryInterval, will, receiveMaximum } = request;
     const { clientId, cleanStart } = client;
     // Whoever inherits from this node looks at all that it may have.
-    if (expiryInterval > 0 || will) await link.commands.sadd(keys.owned(name), clientId);
+    if (expiryInterval > 0 || will || !cleanStart) await link.commands.sadd(keys.owned(name), clientId);
     const record = will ? encodeWill(will, client) : Buffer.alloc(0);
     const delay = Math.min(will?.properties?.willDelayInterval ?? 0, expiryInterval) * 1000;
     const clean = cleanStart ? 1 : 0;
     const values = [generation, name, clean, expiryInterval, broker.clock.now(), receiveMaximum, record, delay];
-    try {
-      return await link.runForBytes(claimScript, allKeys(keys.sessionOf(clientId)), values);
-    } catch (error) {
-      link.noteError(error);
-      throw new MqttError(ReasonCode.ServerUnavailable, `the session cannot be claimed: ${String(error)}`);
-    }
+    return link.runForBytes(claimScript, allKeys(keys.sessionOf(clientId)), values);
   }
 
   private async tellRelease(release: Release): Promise<void> {
@@ -287,7 +318,7 @@ export class RedisSessions implements NodePart {
         link.run(releaseScript, allKeys(sessionKeys), values),
       );
       await this.due.released(link, clientId, answer);
-      if (!this.here.has(clientId)) await link.commands.srem(keys.owned(name), clientId);
+      if (!this.isHere(clientId)) await link.commands.srem(keys.owned(name), clientId);
     } catch (error) {
       this.unreleased.push(release);
       link?.noteError(error);
@@ -299,7 +330,8 @@ interface Release {
   readonly clientId: string;
   readonly generation: number;
   readonly expiryInterval: number;
-  readonly unsent: number;
+  /** Nothing where it is not known. */
+  readonly unsent: number | '';
   readonly will: WillFate;
 }
 
