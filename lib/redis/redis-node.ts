@@ -31,6 +31,8 @@ export interface NodePart {
   missed?(link: RedisLink): Promise<void>;
   /** With each sign of life. */
   beat?(link: RedisLink): Promise<void>;
+  /** Others may have taken this node for dead by now: lets go of what belongs to one node only. */
+  fence?(): void;
   /** A frame of another node; false when it is for another part. */
   hear?(frame: NodeFrame): boolean;
   /** This node is being stopped: finishes what it has begun. */
@@ -148,6 +150,7 @@ export class RedisNode {
       missed: () => void this.listenAgain(link),
     });
     const hasForgotten = await this.noteRunId(link);
+    this.fenceIfLate();
     // First of all: from here on the others leave alone what this node has in Redis.
     await this.lease.assert(link);
     for (const log of this.logs) log.position = await lastId(link, log.key);
@@ -221,6 +224,7 @@ export class RedisNode {
   }
 
   private async beat(): Promise<void> {
+    this.fenceIfLate();
     const { link } = this;
     // While all is asserted nothing is read yet.
     if (!link || !this.isUp) return;
@@ -232,6 +236,11 @@ export class RedisNode {
     } catch (error) {
       link.noteError(error);
     }
+  }
+
+  /** Before the lease is renewed: afterwards nobody could tell that it had run out. */
+  private fenceIfLate(): void {
+    if (this.isFenced) for (const part of this.parts) part.fence?.();
   }
 
   private receive(bytes: Buffer | undefined): undefined {

@@ -193,9 +193,13 @@ export class RedisSessions implements NodePart {
   }
 
   async beat(link: RedisLink): Promise<void> {
-    if (this.node.isFenced) this.fence();
     await this.releaseLate();
     await this.compare(link);
+  }
+
+  /** Others may have the sessions by now: their clients here are cut off, and nothing more is said for them. */
+  fence(): void {
+    for (const session of this.here.values()) session.abandon();
   }
 
   /** The sessions of a node that is gone wait for their clients; its wills are due. */
@@ -210,11 +214,6 @@ export class RedisSessions implements NodePart {
   async close(): Promise<void> {
     this.due.stop();
     await Promise.all(this.releasing);
-  }
-
-  /** Others may have the sessions by now: their clients here are cut off, and nothing more is said for them. */
-  private fence(): void {
-    for (const session of this.here.values()) session.abandon();
   }
 
   /** Asks for the end of each queue, and whether the session is still this connection's. */
