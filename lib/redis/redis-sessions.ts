@@ -226,10 +226,10 @@ export class RedisSessions implements NodePart {
 
   /** Tells what the client has acknowledged, if anything. */
   private async acknowledge(session: RedisSession): Promise<void> {
-    const { link, keys } = this.node;
+    const { link, keys, name } = this.node;
     const { session: key, queue, handedOver, expiring } = keys.sessionOf(session.clientId);
     const unsaid = session.takeUnsaid();
-    const values = [session.generation, unsaid.handedOver.length, ...unsaid.handedOver, ...unsaid.settled];
+    const values = [session.generation, name, unsaid.handedOver.length, ...unsaid.handedOver, ...unsaid.settled];
     let tail: number;
     try {
       if (!link) throw new Error('Redis is away');
