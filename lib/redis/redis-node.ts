@@ -110,6 +110,12 @@ export class RedisNode {
     this.parts.push(part);
   }
 
+  /** What has come from Redis and cannot be understood costs nothing but this. */
+  refuse(what: string, error: unknown): void {
+    this.refusedFrames++;
+    this.broker.log.debug(`${what} was refused: ${messageOf(error)}`);
+  }
+
   /** @throws Error with code REDIS_UNREACHABLE */
   async open(broker: Broker): Promise<void> {
     this.runningBroker = broker;
@@ -271,11 +277,6 @@ export class RedisNode {
       this.refuse('an entry of a log', error);
       return undefined;
     }
-  }
-
-  private refuse(what: string, error: unknown): void {
-    this.refusedFrames++;
-    this.broker.log.debug(`${what} was refused: ${messageOf(error)}`);
   }
 
   private async inherit(link: RedisLink, node: string): Promise<void> {

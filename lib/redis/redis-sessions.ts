@@ -159,11 +159,19 @@ export class RedisSessions implements NodePart {
     void released.finally(() => this.releasing.delete(released));
   }
 
-  async readQueue(clientId: string, first: number, count: number): Promise<(Buffer | null)[]> {
+  /** Records of a queue, and its end as it was before they were read. */
+  async readQueue(
+    clientId: string,
+    first: number,
+    count: number,
+  ): Promise<{ readonly tail: number; readonly records: (Buffer | null)[] }> {
     const { link, keys } = this.node;
     if (!link) throw new Error('Redis is away');
+    const { session, queue } = keys.sessionOf(clientId);
     const sequences = Array.from({ length: count }, (_, index) => String(first + index));
-    return link.commands.hmgetBuffer(keys.sessionOf(clientId).queue, ...sequences);
+    const { commands } = link;
+    const [tail, records] = await Promise.all([commands.hget(session, 't'), commands.hmgetBuffer(queue, ...sequences)]);
+    return { tail: Number(tail), records };
   }
 
   /** A number that no other node, and no earlier life of this one, gives. */
@@ -173,10 +181,7 @@ export class RedisSessions implements NodePart {
 
   hear(frame: NodeFrame): boolean {
     if (frame.kind !== 'queued') return false;
-    for (const { clientId, sequence, record } of frame.entries) {
-      const session = this.here.get(clientId);
-      session?.offer(sequence, () => session.decode(record));
-    }
+    for (const { clientId, sequence, record } of frame.entries) this.here.get(clientId)?.hear(sequence, record);
     return true;
   }
 
