@@ -1,11 +1,12 @@
 import { describe, expect, it } from '@jest/globals';
+import { Message } from '../../lib/broker/message.js';
 import { PacketType } from '../../lib/protocol/packets.js';
-import { cluster } from '../support/cluster.js';
+import { cluster, untilQueued } from '../support/cluster.js';
 import { payloads, publishWhole, receiveAll, receiveWhole } from '../support/exchanges.js';
 import { nodeProcesses, type NodeProcess } from '../support/node-process.js';
-import { publishKept, readPublishes } from '../support/scenario.js';
+import { publishKept, readPublishes, resume } from '../support/scenario.js';
 
-const { redis, prefix } = cluster();
+const { startShared: startHere, redis, prefix } = cluster();
 const lease = { leaseMs: 1500, heartbeatMs: 300, sweepMs: 100 };
 const start = nodeProcesses(() => ({ port: redis().port, keyPrefix: prefix(), ...lease }));
 const { PUBACK, PUBCOMP, PUBREC, PUBREL, PUBLISH } = PacketType;
@@ -70,6 +71,32 @@ describe('a node that was stopped for longer than its lease', () => {
     await publishKept(publisher, 'a', { payload: 'last' });
     await receiveWhole(again, 'a', 'last', { qos: 1 });
     await again.expectNothing();
+  });
+
+  it('[A41] [MQTT-4.3.3-12] may still put a QoS 2 message into a queue that was sent again elsewhere: it comes once', async () => {
+    const [late, other] = [await startHere(), await startHere()];
+    await (await resume(late, 'sub')).subscribe('a', { qos: 2 });
+    await untilQueued(other, 'a');
+    const publisher = await resume(other, 'pub');
+    const packetId = publisher.publish('a', { payload: '1', qos: 2 });
+    await publisher.expect({ type: PUBREC });
+    const [publishId] = await redis().with(async (connection) => {
+      const [received] = await connection.keys(`${prefix()}:r:*`);
+      return connection.hvals(received);
+    });
+    publisher.acknowledge(PUBREL, packetId);
+    await publisher.expect({ type: PUBCOMP });
+    await publishWhole(publisher, 'a', { payload: '2', qos: 2 });
+
+    const message = Message.of({ topic: 'a', payload: Buffer.from('1'), qos: 2, retain: false }, 0);
+    message.publishId = publishId;
+    late.broker.publish(message);
+    await late.broker.barrier.kept();
+    await publishKept(publisher, 'a', { payload: '3' });
+
+    const subscriber = await resume(late, 'sub');
+    for (const payload of ['1', '2', '3']) await subscriber.expectPublish('a', payload);
+    await subscriber.expectNothing();
   });
 
   it('[A41] takes part again, with new sessions and old ones', async () => {

@@ -116,8 +116,8 @@ async function routeOnce(
     connection.destroy();
     return;
   }
-  // Not acknowledged, so the client sends it again.
-  if (connection.isOpen) route(connection, message, packetId);
+  // Not acknowledged, so the client sends it again; where this node was stopped meanwhile, it may have done so elsewhere.
+  if (connection.isOpen && stored.isCurrent) route(connection, message, packetId);
 }
 
 function route(connection: Connection, message: Message, packetId: number): void {
