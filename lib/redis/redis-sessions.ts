@@ -57,7 +57,7 @@ export class RedisSessions implements NodePart {
   /** @throws MqttError ServerUnavailable | SessionTakenOver (as a rejection) */
   async claim(request: ClaimRequest): Promise<RedisSession | undefined> {
     const { link } = this.node;
-    const { client, generation, expiryInterval, will } = request;
+    const { client, generation, expiryInterval } = request;
     const isDurable = expiryInterval > 0;
     if (!link || generation === 0) {
       // A session that ends with its connection can do without.
