@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { cluster } from '../support/cluster.js';
 import { nodeProcesses, type NodeProcess } from '../support/node-process.js';
-import { SteadyPublisher, SteadySubscriber } from '../support/steady-clients.js';
+import { SteadyPublisher, SteadySubscriber, until } from '../support/steady-clients.js';
 import { proxies, type TcpProxy } from '../support/tcp-proxy.js';
 
 const { redis, prefix } = cluster({ keepsOnDisk: true });
@@ -118,14 +118,6 @@ interface Node {
 async function startNode(): Promise<Node> {
   const link = await proxy(() => redis().port);
   return { link, process: await startProcess({ port: link.port, nodeId: 'chaos' }) };
-}
-
-async function until(isSo: () => boolean): Promise<void> {
-  const deadline = performance.now() + 25_000;
-  while (!isSo()) {
-    if (performance.now() > deadline) throw new Error(`did not come true: ${String(isSo)}`);
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
 }
 
 /** Mulberry32. */

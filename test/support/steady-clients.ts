@@ -1,6 +1,6 @@
 import { PacketType, type AcknowledgePacket, type Packet, type PublishPacket } from '../../lib/protocol/packets.js';
 import { openClient } from './nest-app.js';
-import { WireClient } from './wire-client.js';
+import type { WireClient } from './wire-client.js';
 
 const { PUBLISH, PUBACK, PUBREC, PUBREL, PUBCOMP, PINGREQ } = PacketType;
 
@@ -62,8 +62,7 @@ abstract class SteadyClient {
   }
 
   private async connect(): Promise<WireClient | undefined> {
-    const { stream } = await openClient(this.ports());
-    const client = new WireClient(stream, 5, this.patienceMs);
+    const client = await openClient(this.ports(), 5, this.patienceMs);
     const properties = { sessionExpiryInterval: 3600 };
     const connack = await client.connect({ clientId: this.clientId, cleanStart: false, properties });
     if (connack.reasonCode !== 0) {
@@ -200,3 +199,12 @@ export class SteadySubscriber extends SteadyClient {
 }
 
 const mostInFlight = 8;
+
+/** Waits until this is so; other processes need their turns. */
+export async function until(isSo: () => boolean, patienceMs = 25_000): Promise<void> {
+  const deadline = performance.now() + patienceMs;
+  while (!isSo()) {
+    if (performance.now() > deadline) throw new Error(`did not come true: ${String(isSo)}`);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
