@@ -189,7 +189,8 @@ export class RedisSessions implements NodePart {
   async resume(link: RedisLink): Promise<void> {
     await this.releaseLate();
     for (const clientId of this.late) await this.claimLate(link, clientId);
-    await this.compare(link);
+    // Those too of which Redis has only the will: it may have forgotten it.
+    await this.compare(link, [...this.here.values()]);
     this.due.start();
   }
 
@@ -221,9 +222,12 @@ export class RedisSessions implements NodePart {
     await Promise.all(this.releasing);
   }
 
+  private get durableHere(): RedisSession[] {
+    return [...this.here.values()].filter(({ isDurable }) => isDurable);
+  }
+
   /** Asks for the end of each queue, and whether the session is still this connection's. */
-  private async compare(link: RedisLink): Promise<void> {
-    const sessions = [...this.here.values()].filter(({ isDurable }) => isDurable);
+  private async compare(link: RedisLink, sessions = this.durableHere): Promise<void> {
     for (let start = 0; start < sessions.length && link.isOpen; start += atOnce) {
       await Promise.all(sessions.slice(start, start + atOnce).map((session) => this.acknowledge(session)));
     }

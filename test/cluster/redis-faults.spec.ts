@@ -15,6 +15,7 @@ const tell = (...[command, ...values]: readonly string[]) =>
   redis().with((connection) => connection.call(command, ...values));
 
 afterEach(async () => {
+  redis().thaw();
   await tell('CONFIG', 'SET', 'maxmemory', '0');
   await tell('REPLICAOF', 'NO', 'ONE');
 });
@@ -69,6 +70,22 @@ describe('Redis that was killed and started again with its data', () => {
     await ready(one);
     await resume(one, 'five');
   });
+
+  it('[A42] the same while it answers nothing', async () => {
+    const one = await start();
+    redis().freeze();
+
+    const [durableOne, clean] = [await one.open(), await one.open()];
+    durableOne.sendConnect({ clientId: 'durable', ...durable });
+    clean.sendConnect({ clientId: 'clean' });
+
+    await clean.expect({ type: PacketType.CONNACK, reasonCode: 0 });
+    await durableOne.expect({ type: PacketType.CONNACK, reasonCode: ReasonCode.ServerUnavailable });
+    redis().thaw();
+    await ready(one);
+    await eventually(() => resume(one, 'durable'));
+    await clean.expectNothing();
+  });
 });
 
 describe.each(['FLUSHALL', 'a start without its data'])('after %s', (fault) => {
@@ -89,10 +106,13 @@ describe.each(['FLUSHALL', 'a start without its data'])('after %s', (fault) => {
     await untilQueued(other, 'a');
     const clean = await one.client();
     await clean.subscribe('c', { qos: 1 });
+    // Redis has lost it: who brings it again can be sure of it.
+    const will = { topic: 'c', payload: Buffer.from('will'), qos: 1, retain: false } as const;
+    const withWill = await one.client(5, { will });
 
     await forget(one, other);
 
-    await subscriber.expectClosed();
+    for (const client of [subscriber, withWill]) await client.expectClosed();
     for (const [node, clientId] of [
       [one, 'away'],
       [other, 'sub'],
