@@ -78,6 +78,8 @@ export class RedisSession implements StoredSession, QueueOwner {
     ].sort(([one], [other]) => one - other);
     for (const [sequence, delivery] of unfinished) session.deliveries.restore(delivery, sequence);
     this.sessions.subscriptions.arrive(session);
+    // What came between the claim and now has been told to nobody.
+    this.sessions.note(this);
   }
 
   append(delivery: Delivery): void {

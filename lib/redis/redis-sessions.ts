@@ -258,9 +258,10 @@ export class RedisSessions implements NodePart {
     for (const release of this.unreleased.splice(0)) await this.tellRelease(release);
   }
 
-  /** Whether the client has a session here, or is about to. */
-  private isHere(clientId: string): boolean {
-    return this.here.has(clientId) || this.claiming.has(clientId);
+  /** Whoever inherits from this node need not look at the client, unless it has another connection here. */
+  private async disown(link: RedisLink, clientId: string): Promise<void> {
+    if (this.here.has(clientId) || (this.claiming.get(clientId) ?? 0) > 1) return;
+    await link.commands.srem(this.node.keys.owned(this.node.name), clientId);
   }
 
   /** A client that connected while Redis was away, with a clean start: an older session of it is over. */
@@ -286,6 +287,7 @@ export class RedisSessions implements NodePart {
     const { clientId } = client;
     const answer = await this.tellClaim(link, request);
     if (answer[0] === 0) {
+      if (isKept(request)) await this.disown(link, clientId);
       throw new MqttError(ReasonCode.SessionTakenOver, 'the client connected to another node meanwhile');
     }
     const state = stateOf(answer);
@@ -293,7 +295,7 @@ export class RedisSessions implements NodePart {
     if (state.isPresent) await this.subscriptions.catchUp(link);
     else await this.subscriptions.forget(link, clientId);
     if (expiryInterval === 0 && !will && !state.isPresent) {
-      if (!client.cleanStart) await link.commands.srem(this.node.keys.owned(this.node.name), clientId);
+      if (isKept(request)) await this.disown(link, clientId);
       return undefined;
     }
     const session = new RedisSession(this, clientId, generation, expiryInterval, state);
@@ -307,7 +309,7 @@ export class RedisSessions implements NodePart {
     const { client, generation, expiryInterval, will, receiveMaximum } = request;
     const { clientId, cleanStart } = client;
     // Whoever inherits from this node looks at all that it may have.
-    if (expiryInterval > 0 || will || !cleanStart) await link.commands.sadd(keys.owned(name), clientId);
+    if (isKept(request)) await link.commands.sadd(keys.owned(name), clientId);
     const record = will ? encodeWill(will, client) : Buffer.alloc(0);
     const delay = Math.min(will?.properties?.willDelayInterval ?? 0, expiryInterval) * 1000;
     const clean = cleanStart ? 1 : 0;
@@ -326,13 +328,17 @@ export class RedisSessions implements NodePart {
         link.run(releaseScript, allKeys(sessionKeys), values),
       );
       await this.due.released(link, clientId, answer);
-      if (!this.isHere(clientId)) await link.commands.srem(keys.owned(name), clientId);
+      if (!this.claiming.has(clientId)) await this.disown(link, clientId);
     } catch (error) {
       this.unreleased.push(release);
       link?.noteError(error);
     }
   }
 }
+
+/** Whether Redis may have something of the client's once it has claimed. */
+const isKept = ({ client, expiryInterval, will }: ClaimRequest): boolean =>
+  expiryInterval > 0 || will !== undefined || !client.cleanStart;
 
 interface Release {
   readonly clientId: string;
