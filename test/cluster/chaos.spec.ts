@@ -43,6 +43,12 @@ describe(`nodes and Redis that fail at random, with MQTTD_CHAOS_SEED=${seed}`, (
             await more(50);
             nodes[index] = await startNode();
           },
+          'shut a node down': async () => {
+            const index = Math.floor(random() * nodes.length);
+            nodes[index].process.program.kill('SIGTERM');
+            await more(50);
+            nodes[index] = await startNode();
+          },
           'stop a node for a moment': async () => {
             const { program } = pick(nodes).process;
             program.kill('SIGSTOP');
