@@ -79,7 +79,7 @@ export class RedisSession implements StoredSession, QueueOwner {
     for (const [sequence, delivery] of unfinished) session.deliveries.restore(delivery, sequence);
     this.sessions.subscriptions.arrive(session);
     // What came between the claim and now has been told to nobody.
-    this.sessions.note(this);
+    this.sessions.lookAfter(this);
   }
 
   append(delivery: Delivery): void {

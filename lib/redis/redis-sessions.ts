@@ -118,6 +118,12 @@ export class RedisSessions implements NodePart {
     lanes.expect(session.session?.connection?.client, released);
   }
 
+  /** Asks for the end of its queue; nobody waits for that. */
+  lookAfter(session: RedisSession): void {
+    // What is wrong with Redis others will say.
+    this.acknowledge(session).catch(() => {});
+  }
+
   /** The client has acknowledged something of its queue. */
   note(session: RedisSession): void {
     this.unsaid.add(session);
