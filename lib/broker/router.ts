@@ -58,10 +58,12 @@ export abstract class Router {
 
   /**
    * Makes this node the one that `clientId` is connected to, before its CONNACK: undefined when there is no other node.
-   * @returns the generation of the connection: the higher of two wins; 0 when it cannot be known now
-   * @throws MqttError SessionTakenOver (as a rejection) when the client has connected elsewhere meanwhile
+   * @param _enter does what is left to do before the client is let in; it is given the generation of the connection: the
+   *   higher of two wins; 0 when it cannot be known now
+   * @returns what `_enter` gives: the client has to be let in as soon as it is there
+   * @throws MqttError SessionTakenOver (as a rejection) when the client has connected elsewhere before that
    */
-  claim(_clientId: string): Promise<number> | undefined {
+  claim<T>(_clientId: string, _enter: (generation: number) => Promise<T>): Promise<T> | undefined {
     return undefined;
   }
 

@@ -60,15 +60,19 @@ export class DurableSubscriptions implements NodePart {
   }
 
   /** The client is here no longer; its session, if it goes on, has left the topic tree. */
-  leave(clientId: string): void {
-    if (!this.here.delete(clientId)) return;
+  leave(session: Session): void {
+    const { clientId } = session;
+    if (this.here.get(clientId) !== session) return;
+    this.here.delete(clientId);
     const absent = this.clients.get(clientId);
     for (const [filter, subscription] of absent?.subscriptions ?? []) this.show(absent!, filter, subscription);
   }
 
   /** A session that is here has subscribed; `kept` settles when every node will know. */
   save(session: Session, filter: string, subscription: Subscription): Promise<void> {
-    this.absent(session.clientId).subscriptions.set(filter, subscription);
+    const absent = this.absent(session.clientId);
+    absent.subscriptions.set(filter, subscription);
+    absent.generation = Math.max(absent.generation, session.generation);
     return this.write(session.clientId, filter, recordOf(subscription, session.generation));
   }
 

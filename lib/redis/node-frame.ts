@@ -110,6 +110,7 @@ function readEntries(reader: ByteReader): FramedEntry[] {
   while (reader.remaining > 0) {
     const clientId = reader.string();
     const sequence = reader.uint32() * 2 ** 32 + reader.uint32();
+    if (!Number.isSafeInteger(sequence)) throw new Error('a number that no queue comes to');
     entries.push({ clientId, sequence, record: reader.bytesOf(reader.uint32()) });
   }
   return entries;

@@ -1,4 +1,5 @@
 import type { Delivery } from '../broker/deliveries.js';
+import { Ring } from '../broker/ring.js';
 import { encodeDelivery } from './queue-record.js';
 import type { RedisLink } from './redis-link.js';
 import type { RedisNode } from './redis-node.js';
@@ -23,8 +24,10 @@ export class RedisAppends {
   private isScheduled = false;
   /** Names of messages whose routing is finished, to be forgotten with the next message for a queue that has seen them. */
   private readonly forgettable = new Map<string, string[]>();
+  /** Messages whose routing is finished, and since when. */
+  private readonly finished = new Ring<{ readonly publishId: string; readonly at: number }>();
   /** Queues that have seen the name of a message whose routing may not be finished. */
-  private readonly seenBy = new Map<string, string[]>();
+  private readonly seenBy = new Map<string, Seen[]>();
 
   constructor(private readonly node: RedisNode) {}
 
@@ -47,14 +50,25 @@ export class RedisAppends {
     }
   }
 
-  /** A message will not be routed again: who has seen its name may forget it. */
+  /**
+   * A message will not be routed again: who has seen its name may forget it, but not at once. A node that was stopped, or
+   * whose words were long on their way, may only now be putting it there.
+   */
   forget(publishId: string): void {
-    const queues = this.seenBy.get(publishId);
-    this.seenBy.delete(publishId);
-    for (const clientId of queues ?? []) {
-      const names = this.forgettable.get(clientId);
-      if (names) names.push(publishId);
-      else this.forgettable.set(clientId, [publishId]);
+    if (this.seenBy.has(publishId)) this.finished.push({ publishId, at: performance.now() });
+  }
+
+  private forgetFinished(): void {
+    const { finished, seenBy, forgettable } = this;
+    const before = performance.now() - this.node.settings.leaseMs;
+    for (let first = finished.at(0); first && first.at < before; first = finished.at(0)) {
+      finished.shift();
+      for (const { clientId, name } of seenBy.get(first.publishId) ?? []) {
+        const names = forgettable.get(clientId);
+        if (names) names.push(name);
+        else forgettable.set(clientId, [name]);
+      }
+      seenBy.delete(first.publishId);
     }
   }
 
@@ -93,25 +107,28 @@ export class RedisAppends {
     const { limits, clock } = this.node.broker;
     const { session, queue, seen, expiring } = this.node.keys.sessionOf(clientId);
     const { maximumQueuedMessages, maximumQueuedBytes, onQueueFull } = limits;
-    const forgotten = this.forgettable.get(clientId) ?? [];
+    this.forgetFinished();
+    const forgotten = this.forgettable.get(clientId)?.splice(0, mostForgotten) ?? [];
     const values = [clock.now(), maximumQueuedMessages, maximumQueuedBytes, onQueueFull];
-    const messages = deliveries.flatMap(({ message: { publishId = '', expiresAt } }, index) => [
-      publishId,
-      expiresAt === Infinity ? '' : expiresAt,
-      records[index],
-    ]);
+    const messages = deliveries.flatMap((delivery, index) => {
+      const { expiresAt } = delivery.message;
+      return [nameOf(delivery), expiresAt === Infinity ? '' : expiresAt, records[index]];
+    });
     const keys = [session, queue, seen, expiring];
-    this.forgettable.delete(clientId);
-    for (const { message } of deliveries) if (message.publishId !== undefined) this.note(message.publishId, clientId);
+    if (this.forgettable.get(clientId)?.length === 0) this.forgettable.delete(clientId);
+    for (const delivery of deliveries) this.note(delivery, clientId);
     return link.turns.inOrder(queue, () =>
       link.run(appendScript, keys, [...values, forgotten.length, ...forgotten, ...messages]),
     );
   }
 
-  private note(publishId: string, clientId: string): void {
+  private note(delivery: Delivery, clientId: string): void {
+    const { publishId } = delivery.message;
+    if (publishId === undefined) return;
+    const name = nameOf(delivery);
     const queues = this.seenBy.get(publishId);
-    if (!queues) this.seenBy.set(publishId, [clientId]);
-    else if (!queues.includes(clientId)) queues.push(clientId);
+    if (!queues) this.seenBy.set(publishId, [{ clientId, name }]);
+    else if (!queues.some((seen) => seen.clientId === clientId && seen.name === name)) queues.push({ clientId, name });
   }
 
   private take(
@@ -133,5 +150,18 @@ export class RedisAppends {
     }
   }
 }
+
+/** A queue that has seen a message, and what it knows it by. */
+interface Seen {
+  readonly clientId: string;
+  readonly name: string;
+}
+
+/** What a queue knows a message by: who is a member of groups too gets one for each ([MQTT-4.8.2]), and one for itself. */
+const nameOf = ({ message: { publishId }, share }: Delivery): string =>
+  publishId === undefined || !share ? (publishId ?? '') : `${publishId} ${share.name}`;
+
+/** Names at once: a script cannot unpack any number. */
+const mostForgotten = 1000;
 
 const noRoom = -2;

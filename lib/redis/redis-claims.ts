@@ -19,7 +19,7 @@ export class RedisClaims implements NodePart {
   /** The highest generation that was heard of. */
   private highest = 0;
   /** Clients whose own claim is on its way, and the highest generation that was heard for each meanwhile. */
-  private readonly claiming = new Map<string, { count: number; heard: number }>();
+  private readonly claiming = new Map<string, Claiming>();
 
   constructor(private readonly node: RedisNode) {}
 
@@ -37,18 +37,48 @@ export class RedisClaims implements NodePart {
     return true;
   }
 
-  /** @returns the generation; 0 while Redis is away, then it is claimed when Redis is back */
-  async claim(clientId: string): Promise<number> {
+  /**
+   * @param enter is given the generation; 0 while Redis is away, then it is claimed when Redis is back
+   * @returns what `enter` gives, unless a newer connection was heard of before that
+   */
+  async claim<T>(clientId: string, enter: (generation: number) => Promise<T>): Promise<T> {
+    const claiming = this.begin(clientId);
+    let generation = 0;
+    try {
+      generation = await this.generationFor(clientId);
+      const entered = await enter(generation);
+      if (generation > 0 && generation < claiming.heard) throw takenOver();
+      return entered;
+    } finally {
+      this.end(clientId, claiming, generation);
+    }
+  }
+
+  private async generationFor(clientId: string): Promise<number> {
     const { link } = this.node;
     if (!link) return 0;
+    let generation: number | undefined;
     try {
-      const generation = await this.take(link, clientId);
-      if (generation !== undefined) return generation;
+      generation = await this.take(link, clientId);
     } catch (error) {
       link.noteError(error);
       return 0;
     }
-    throw new MqttError(ReasonCode.SessionTakenOver, 'the client connected to another node meanwhile');
+    if (generation === undefined) throw takenOver();
+    return generation;
+  }
+
+  /** From here on what is heard of the client is remembered, until its connection is among the sessions or is not. */
+  private begin(clientId: string): Claiming {
+    const claiming = this.claiming.get(clientId) ?? { count: 0, heard: 0 };
+    claiming.count++;
+    this.claiming.set(clientId, claiming);
+    return claiming;
+  }
+
+  private end(clientId: string, claiming: Claiming, generation: number): void {
+    if (--claiming.count === 0) this.claiming.delete(clientId);
+    if (claiming.heard > generation) this.letGo(clientId, claiming.heard);
   }
 
   /** Another node has a client. */
@@ -92,9 +122,7 @@ export class RedisClaims implements NodePart {
 
   /** The next generation; undefined when another node has taken a later one before this one could be used. */
   private async take(link: RedisLink, clientId: string): Promise<number | undefined> {
-    const claiming = this.claiming.get(clientId) ?? { count: 0, heard: 0 };
-    claiming.count++;
-    this.claiming.set(clientId, claiming);
+    const claiming = this.begin(clientId);
     try {
       const generation = await link.commands.incr(this.node.keys.generations);
       const highest = Number(
@@ -104,12 +132,13 @@ export class RedisClaims implements NodePart {
       if (highest === generation) await this.tell(link, clientId, generation);
       // The counter may have been lost where the claim was not: the next generation shall be a new one.
       else await link.run(raiseScript, [this.node.keys.generations], [highest]);
-      const newest = Math.max(highest, claiming.heard);
-      if (newest === generation) return generation;
-      this.letGo(clientId, newest);
+      // Of two connections to this node the other one may have been first with all that follows.
+      claiming.heard = Math.max(claiming.heard, highest);
+      if (claiming.heard === generation) return generation;
+      this.letGo(clientId, claiming.heard);
       return undefined;
     } finally {
-      if (--claiming.count === 0) this.claiming.delete(clientId);
+      this.end(clientId, claiming, Infinity);
     }
   }
 
@@ -122,6 +151,14 @@ export class RedisClaims implements NodePart {
     return this.node.keys.claim(hashOf(clientId));
   }
 }
+
+interface Claiming {
+  count: number;
+  heard: number;
+}
+
+const takenOver = (): MqttError =>
+  new MqttError(ReasonCode.SessionTakenOver, 'the client connected to another node meanwhile');
 
 /** Sessions compared at once. */
 const atOnce = 500;

@@ -32,6 +32,8 @@ export interface NodePart {
   missed?(link: RedisLink): Promise<void>;
   /** With each sign of life. */
   beat?(link: RedisLink): Promise<void>;
+  /** Others may have taken this node for dead by now: lets go of what belongs to one node only. */
+  fence?(): void;
   /** A frame of another node; false when it is for another part. */
   hear?(frame: NodeFrame): boolean;
   /** This node is being stopped: finishes what it has begun. */
@@ -102,6 +104,12 @@ export class RedisNode {
     this.parts.push(part);
   }
 
+  /** What has come from Redis and cannot be understood costs nothing but this. */
+  refuse(what: string, error: unknown): void {
+    this.counters.framesRefused++;
+    this.broker.log.debug(`${what} was refused: ${messageOf(error)}`);
+  }
+
   /** @throws Error with code REDIS_UNREACHABLE */
   async open(broker: Broker): Promise<void> {
     this.runningBroker = broker;
@@ -142,6 +150,7 @@ export class RedisNode {
       missed: () => void this.listenAgain(link),
     });
     const hasForgotten = await this.noteRunId(link);
+    this.fenceIfLate();
     // First of all: from here on the others leave alone what this node has in Redis.
     await this.lease.assert(link);
     for (const log of this.logs) log.position = await lastId(link, log.key);
@@ -215,6 +224,7 @@ export class RedisNode {
   }
 
   private async beat(): Promise<void> {
+    this.fenceIfLate();
     const { link } = this;
     // While all is asserted nothing is read yet.
     if (!link || !this.isUp) return;
@@ -226,6 +236,11 @@ export class RedisNode {
     } catch (error) {
       link.noteError(error);
     }
+  }
+
+  /** Before the lease is renewed: afterwards nobody could tell that it had run out. */
+  private fenceIfLate(): void {
+    if (this.isFenced) for (const part of this.parts) part.fence?.();
   }
 
   private receive(bytes: Buffer | undefined): undefined {
@@ -256,11 +271,6 @@ export class RedisNode {
       this.refuse('an entry of a log', error);
       return undefined;
     }
-  }
-
-  private refuse(what: string, error: unknown): void {
-    this.counters.framesRefused++;
-    this.broker.log.debug(`${what} was refused: ${messageOf(error)}`);
   }
 
   private async inherit(link: RedisLink, node: string): Promise<void> {

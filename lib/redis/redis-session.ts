@@ -78,6 +78,8 @@ export class RedisSession implements StoredSession, QueueOwner {
     ].sort(([one], [other]) => one - other);
     for (const [sequence, delivery] of unfinished) session.deliveries.restore(delivery, sequence);
     this.sessions.subscriptions.arrive(session);
+    // What came between the claim and now has been told to nobody.
+    this.sessions.lookAfter(this);
   }
 
   append(delivery: Delivery): void {
@@ -118,20 +120,33 @@ export class RedisSession implements StoredSession, QueueOwner {
     this.unsaid.handedOver.unshift(...handedOver);
   }
 
-  /** A message stands in the queue. */
-  offer(sequence: number, delivery: () => Delivery | undefined): void {
+  /** Another node says what stands in the queue: where that is nothing that can be read, it is looked up. */
+  hear(sequence: number, record: Buffer): void {
+    const { node } = this.sessions;
+    this.offer(sequence, () => {
+      try {
+        return this.deliveryOf(record);
+      } catch (error) {
+        node.refuse('what another node said of a queue', error);
+        return undefined;
+      }
+    });
+  }
+
+  private offer(sequence: number, delivery: () => Delivery | undefined): void {
     // Not in the queue, or read already.
     if (this.isOver || sequence < this.next) return;
     this.tail = Math.max(this.tail, sequence + 1);
     if (this.isReading || !this.hasRoom) return;
-    if (sequence > this.next) {
+    const isNext = sequence === this.next;
+    const taken = isNext ? delivery() : undefined;
+    if (!taken) {
       this.sessions.node.counters.gapsFilled++;
       void this.read();
       return;
     }
     this.next = sequence + 1;
-    const taken = delivery();
-    if (taken) this.session!.take(taken, sequence);
+    this.session!.take(taken, sequence);
   }
 
   /** What Redis says of the end of the queue; it may know of messages that nobody has told of. */
@@ -186,10 +201,16 @@ export class RedisSession implements StoredSession, QueueOwner {
     this.isReading = true;
     try {
       while (!this.isOver && this.next < this.tail && this.hasRoom) {
-        const count = Math.min(this.tail - this.next, batch);
-        const records = await this.sessions.readQueue(this.clientId, this.next, count);
+        const known = this.tail;
+        const { tail, records } = await this.sessions.readQueue(
+          this.clientId,
+          this.next,
+          Math.min(known - this.next, batch),
+        );
         if (this.isOver) return;
-        for (const record of records) {
+        // Whoever told of more was wrong, unless it has come since.
+        if (tail < known && this.tail === known) this.tail = Math.max(tail, this.next);
+        for (const record of records.slice(0, Math.max(0, tail - this.next))) {
           const sequence = this.next++;
           // Dropped to make room, or acknowledged before.
           const delivery = record && this.decode(record);
@@ -206,14 +227,19 @@ export class RedisSession implements StoredSession, QueueOwner {
     this.session?.pump();
   }
 
-  decode(record: Buffer): Delivery | undefined {
-    const { broker } = this.sessions.node;
+  private decode(record: Buffer): Delivery | undefined {
     try {
-      return decodeDelivery(record, broker.clock.now(), (name) => broker.subscriptions.group(name));
+      return this.deliveryOf(record);
     } catch (error) {
-      broker.log.error(`a message in the queue of ${JSON.stringify(this.clientId)} cannot be read`, error);
+      const { log } = this.sessions.node.broker;
+      log.error(`a message in the queue of ${JSON.stringify(this.clientId)} cannot be read`, error);
       return undefined;
     }
+  }
+
+  private deliveryOf(record: Buffer): Delivery {
+    const { broker } = this.sessions.node;
+    return decodeDelivery(record, broker.clock.now(), (name) => broker.subscriptions.group(name));
   }
 }
 

@@ -31,6 +31,8 @@ export class RedisSessions implements NodePart {
   readonly subscriptions: DurableSubscriptions;
   readonly due: RedisDue;
   private readonly here = new Map<string, RedisSession>();
+  /** Clients whose sessions are being claimed, and by how many connections. */
+  private readonly claiming = new Map<string, number>();
   /** Sessions with acknowledgements that Redis does not have yet. */
   private readonly unsaid = new Set<RedisSession>();
   /** Connections that ended while Redis was away. */
@@ -53,7 +55,7 @@ export class RedisSessions implements NodePart {
   /** @throws MqttError ServerUnavailable | SessionTakenOver (as a rejection) */
   async claim(request: ClaimRequest): Promise<RedisSession | undefined> {
     const { link } = this.node;
-    const { client, generation, expiryInterval, will } = request;
+    const { client, generation, expiryInterval } = request;
     const isDurable = expiryInterval > 0;
     if (!link || generation === 0) {
       // A session that ends with its connection can do without.
@@ -63,19 +65,21 @@ export class RedisSessions implements NodePart {
       }
       throw new MqttError(ReasonCode.ServerUnavailable, 'sessions cannot be reached now');
     }
-    const answer = await this.tellClaim(link, request);
-    if (answer[0] === 0) {
-      throw new MqttError(ReasonCode.SessionTakenOver, 'the client connected to another node meanwhile');
+    const { clientId } = client;
+    this.claiming.set(clientId, (this.claiming.get(clientId) ?? 0) + 1);
+    try {
+      return await this.claimFrom(link, request);
+    } catch (error) {
+      if (error instanceof MqttError) throw error;
+      link.noteError(error);
+      // Redis may have it all the same.
+      this.unreleased.push({ clientId, generation, expiryInterval, unsent: '', will: 'discarded' });
+      throw new MqttError(ReasonCode.ServerUnavailable, `the session cannot be claimed: ${String(error)}`);
+    } finally {
+      const left = this.claiming.get(clientId)! - 1;
+      if (left > 0) this.claiming.set(clientId, left);
+      else this.claiming.delete(clientId);
     }
-    const state = stateOf(answer);
-    await this.due.claimed(link, client.clientId, answer);
-    if (state.isPresent) await this.subscriptions.catchUp(link);
-    else await this.subscriptions.forget(link, client.clientId);
-    if (!isDurable && !will && !state.isPresent) return undefined;
-    const session = new RedisSession(this, client.clientId, generation, expiryInterval, state);
-    this.here.set(client.clientId, session);
-    if (session.isDurable) this.appends.owners.set(client.clientId, session);
-    return session;
   }
 
   /** Records a QoS 2 message under a name, or finds the name under which it was recorded. */
@@ -112,6 +116,12 @@ export class RedisSessions implements NodePart {
     lanes.expect(session.session?.connection?.client, released);
   }
 
+  /** Asks for the end of its queue; nobody waits for that. */
+  lookAfter(session: RedisSession): void {
+    // What is wrong with Redis others will say.
+    this.acknowledge(session).catch(() => {});
+  }
+
   /** The client has acknowledged something of its queue. */
   note(session: RedisSession): void {
     this.unsaid.add(session);
@@ -143,7 +153,8 @@ export class RedisSessions implements NodePart {
       this.here.delete(clientId);
       this.appends.owners.delete(clientId);
     }
-    this.subscriptions.leave(clientId);
+    // A newer connection may have them by now.
+    if (session.session) this.subscriptions.leave(session.session);
     // What it has acknowledged goes first.
     this.appends.flush();
     if (this.unsaid.delete(session)) this.acknowledge(session).catch(() => {});
@@ -152,11 +163,19 @@ export class RedisSessions implements NodePart {
     void released.finally(() => this.releasing.delete(released));
   }
 
-  async readQueue(clientId: string, first: number, count: number): Promise<(Buffer | null)[]> {
+  /** Records of a queue, and its end as it was before they were read. */
+  async readQueue(
+    clientId: string,
+    first: number,
+    count: number,
+  ): Promise<{ readonly tail: number; readonly records: (Buffer | null)[] }> {
     const { link, keys } = this.node;
     if (!link) throw new Error('Redis is away');
+    const { session, queue } = keys.sessionOf(clientId);
     const sequences = Array.from({ length: count }, (_, index) => String(first + index));
-    return link.commands.hmgetBuffer(keys.sessionOf(clientId).queue, ...sequences);
+    const { commands } = link;
+    const [tail, records] = await Promise.all([commands.hget(session, 't'), commands.hmgetBuffer(queue, ...sequences)]);
+    return { tail: Number(tail), records };
   }
 
   /** A number that no other node, and no earlier life of this one, gives. */
@@ -166,19 +185,16 @@ export class RedisSessions implements NodePart {
 
   hear(frame: NodeFrame): boolean {
     if (frame.kind !== 'queued') return false;
-    for (const { clientId, sequence, record } of frame.entries) {
-      const session = this.here.get(clientId);
-      session?.offer(sequence, () => session.decode(record));
-    }
+    for (const { clientId, sequence, record } of frame.entries) this.here.get(clientId)?.hear(sequence, record);
     return true;
   }
 
   /** Redis is back: what could not be said is said, and what was not heard is read. */
   async resume(link: RedisLink): Promise<void> {
-    const unreleased = this.unreleased.splice(0);
-    for (const release of unreleased) await this.tellRelease(release);
+    await this.releaseLate();
     for (const clientId of this.late) await this.claimLate(link, clientId);
-    await this.compare(link);
+    // Those too of which Redis has only the will: it may have forgotten it.
+    await this.compare(link, [...this.here.values()]);
     this.due.start();
   }
 
@@ -187,8 +203,13 @@ export class RedisSessions implements NodePart {
   }
 
   async beat(link: RedisLink): Promise<void> {
-    if (this.node.isFenced) this.fence();
+    await this.releaseLate();
     await this.compare(link);
+  }
+
+  /** Others may have the sessions by now: their clients here are cut off, and nothing more is said for them. */
+  fence(): void {
+    for (const session of this.here.values()) session.abandon();
   }
 
   /** The sessions of a node that is gone wait for their clients; its wills are due. */
@@ -205,14 +226,12 @@ export class RedisSessions implements NodePart {
     await Promise.all(this.releasing);
   }
 
-  /** Others may have the sessions by now: their clients here are cut off, and nothing more is said for them. */
-  private fence(): void {
-    for (const session of this.here.values()) session.abandon();
+  private get durableHere(): RedisSession[] {
+    return [...this.here.values()].filter(({ isDurable }) => isDurable);
   }
 
   /** Asks for the end of each queue, and whether the session is still this connection's. */
-  private async compare(link: RedisLink): Promise<void> {
-    const sessions = [...this.here.values()].filter(({ isDurable }) => isDurable);
+  private async compare(link: RedisLink, sessions = this.durableHere): Promise<void> {
     for (let start = 0; start < sessions.length && link.isOpen; start += atOnce) {
       await Promise.all(sessions.slice(start, start + atOnce).map((session) => this.acknowledge(session)));
     }
@@ -220,10 +239,10 @@ export class RedisSessions implements NodePart {
 
   /** Tells what the client has acknowledged, if anything. */
   private async acknowledge(session: RedisSession): Promise<void> {
-    const { link, keys } = this.node;
+    const { link, keys, name } = this.node;
     const { session: key, queue, handedOver, expiring } = keys.sessionOf(session.clientId);
     const unsaid = session.takeUnsaid();
-    const values = [session.generation, unsaid.handedOver.length, ...unsaid.handedOver, ...unsaid.settled];
+    const values = [session.generation, name, unsaid.handedOver.length, ...unsaid.handedOver, ...unsaid.settled];
     let tail: number;
     try {
       if (!link) throw new Error('Redis is away');
@@ -236,6 +255,17 @@ export class RedisSessions implements NodePart {
     }
     if (tail < 0) session.abandon();
     else session.learnTail(tail);
+  }
+
+  /** What Redis could not take when connections ended. */
+  private async releaseLate(): Promise<void> {
+    for (const release of this.unreleased.splice(0)) await this.tellRelease(release);
+  }
+
+  /** Whoever inherits from this node need not look at the client, unless it has another connection here. */
+  private async disown(link: RedisLink, clientId: string): Promise<void> {
+    if (this.here.has(clientId) || (this.claiming.get(clientId) ?? 0) > 1) return;
+    await link.commands.srem(this.node.keys.owned(this.node.name), clientId);
   }
 
   /** A client that connected while Redis was away, with a clean start: an older session of it is over. */
@@ -256,22 +286,39 @@ export class RedisSessions implements NodePart {
     await this.subscriptions.forget(link, clientId);
   }
 
+  private async claimFrom(link: RedisLink, request: ClaimRequest): Promise<RedisSession | undefined> {
+    const { client, generation, expiryInterval, will } = request;
+    const { clientId } = client;
+    const answer = await this.tellClaim(link, request);
+    if (answer[0] === 0) {
+      if (isKept(request)) await this.disown(link, clientId);
+      throw new MqttError(ReasonCode.SessionTakenOver, 'the client connected to another node meanwhile');
+    }
+    const state = stateOf(answer);
+    await this.due.claimed(link, clientId, answer);
+    if (state.isPresent) await this.subscriptions.catchUp(link);
+    else await this.subscriptions.forget(link, clientId);
+    if (expiryInterval === 0 && !will && !state.isPresent) {
+      if (isKept(request)) await this.disown(link, clientId);
+      return undefined;
+    }
+    const session = new RedisSession(this, clientId, generation, expiryInterval, state);
+    this.here.set(clientId, session);
+    if (session.isDurable) this.appends.owners.set(clientId, session);
+    return session;
+  }
+
   private async tellClaim(link: RedisLink, request: ClaimRequest): Promise<ClaimAnswer> {
     const { keys, name, broker } = this.node;
     const { client, generation, expiryInterval, will, receiveMaximum } = request;
     const { clientId, cleanStart } = client;
     // Whoever inherits from this node looks at all that it may have.
-    if (expiryInterval > 0 || will) await link.commands.sadd(keys.owned(name), clientId);
+    if (isKept(request)) await link.commands.sadd(keys.owned(name), clientId);
     const record = will ? encodeWill(will, client) : Buffer.alloc(0);
     const delay = Math.min(will?.properties?.willDelayInterval ?? 0, expiryInterval) * 1000;
     const clean = cleanStart ? 1 : 0;
     const values = [generation, name, clean, expiryInterval, broker.clock.now(), receiveMaximum, record, delay];
-    try {
-      return await link.runForBytes(claimScript, allKeys(keys.sessionOf(clientId)), values);
-    } catch (error) {
-      link.noteError(error);
-      throw new MqttError(ReasonCode.ServerUnavailable, `the session cannot be claimed: ${String(error)}`);
-    }
+    return link.runForBytes(claimScript, allKeys(keys.sessionOf(clientId)), values);
   }
 
   private async tellRelease(release: Release): Promise<void> {
@@ -285,7 +332,7 @@ export class RedisSessions implements NodePart {
         link.run(releaseScript, allKeys(sessionKeys), values),
       );
       await this.due.released(link, clientId, answer);
-      if (!this.here.has(clientId)) await link.commands.srem(keys.owned(name), clientId);
+      if (!this.claiming.has(clientId)) await this.disown(link, clientId);
     } catch (error) {
       this.unreleased.push(release);
       link?.noteError(error);
@@ -293,11 +340,16 @@ export class RedisSessions implements NodePart {
   }
 }
 
+/** Whether Redis may have something of the client's once it has claimed. */
+const isKept = ({ client, expiryInterval, will }: ClaimRequest): boolean =>
+  expiryInterval > 0 || will !== undefined || !client.cleanStart;
+
 interface Release {
   readonly clientId: string;
   readonly generation: number;
   readonly expiryInterval: number;
-  readonly unsent: number;
+  /** Nothing where it is not known. */
+  readonly unsent: number | '';
   readonly will: WillFate;
 }
 

@@ -5,7 +5,7 @@ import { redisScript } from './redis-scripts.js';
  *
  * - `s` hash, the session: `g` generation of the connection that has it, `o` the node of that connection (empty while the
  *   client is away), `x` expiry interval in seconds, `e` when it ends (ms), `h` and `t` first and next sequence number of
- *   the queue, `f` first sequence number that was never sent, `n` and `b` messages and bytes in the queue, `k` 1 where
+ *   the queue, `f` first sequence number that was never sent, `b` bytes in the queue, `k` 1 where
  *   there is a queue (a session that ends with its connection and leaves a will has none), `m` messages in flight at most
  * - `q` hash, the queue: sequence number -> record
  * - `o` set: sequence numbers whose PUBREC came, so that only PUBREL is repeated
@@ -97,7 +97,7 @@ if isPresent or ARGV[4] ~= '0' or ARGV[7] ~= '' then
   local hasQueue = (isPresent or ARGV[4] ~= '0') and 1 or 0
   redis.call('HSET', KEYS[1], 'g', ARGV[1], 'o', ARGV[2], 'x', ARGV[4], 'k', hasQueue, 'm', ARGV[6])
   redis.call('HDEL', KEYS[1], 'e')
-  for _, field in ipairs({'h', 't', 'f', 'n', 'b'}) do redis.call('HSETNX', KEYS[1], field, 0) end
+  for _, field in ipairs({'h', 't', 'f', 'b'}) do redis.call('HSETNX', KEYS[1], field, 0) end
 end
 if ARGV[7] ~= '' then redis.call('HSET', KEYS[6], 'r' .. ARGV[1], ARGV[7], 'v' .. ARGV[1], ARGV[8]) end
 local due = nextDue(KEYS[1], KEYS[6])
@@ -116,22 +116,30 @@ end
 return {1, 1, due, string.format('%.0f', unsent), s[5],
   redis.call('HGETALL', KEYS[4]), redis.call('SMEMBERS', KEYS[3]), inFlight}`);
 
+/** Messages and bytes in a queue; an acknowledgement that Redis refused half-way, for want of memory, leaves bytes behind. */
+const queueSize = `
+local function queueSize(queue, bytes)
+  local count = redis.call('HLEN', queue)
+  return count, count == 0 and 0 or tonumber(bytes)
+end
+`;
+
 /**
  * KEYS s q i e. ARGV now, messages at most, bytes at most, 'dropOldest' or 'dropNewest', count of names to forget,
  * names ..., and for each message: its name or nothing, when it expires or nothing, record.
  * Answers the node that has the client (nothing while it is away; -1 without a session), how many others were dropped,
  * and for each message its sequence number, -1 when the queue has seen its name, -2 when there is no room.
  */
-export const appendScript = redisScript<AppendAnswer>(`
-local s = redis.call('HMGET', KEYS[1], 'k', 'o', 'h', 't', 'f', 'n', 'b', 'm')
+export const appendScript = redisScript<AppendAnswer>(`${queueSize}
+local s = redis.call('HMGET', KEYS[1], 'k', 'o', 'h', 't', 'f', 'b', 'm')
 if s[1] ~= '1' then return {'-1', 0} end
 local now, most, mostBytes = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local head, tail, unsent = tonumber(s[3]), tonumber(s[4]), tonumber(s[5])
-local count, bytes = tonumber(s[6]), tonumber(s[7])
+local count, bytes = queueSize(KEYS[2], s[6])
 -- While the client is connected, the first ones are in flight and not waiting.
 if s[2] ~= '' then
-  most = most + tonumber(s[8])
-  unsent = math.max(unsent, head + tonumber(s[8]))
+  most = most + tonumber(s[7])
+  unsent = math.max(unsent, head + tonumber(s[7]))
 end
 local forgotten = tonumber(ARGV[5])
 if forgotten > 0 then redis.call('ZREM', KEYS[3], unpack(ARGV, 6, 5 + forgotten)) end
@@ -175,36 +183,37 @@ for at = 6 + forgotten, #ARGV, 3 do
 end
 local seen = redis.call('ZCARD', KEYS[3])
 if seen > 20000 then redis.call('ZREMRANGEBYRANK', KEYS[3], 0, seen - 20001) end
-redis.call('HSET', KEYS[1], 't', string.format('%.0f', tail), 'n', count, 'b', bytes)
+redis.call('HSET', KEYS[1], 't', string.format('%.0f', tail), 'b', bytes)
 return answer`);
 
 /**
- * KEYS s q o e. ARGV generation, count of handed over, handed over sequence numbers ..., settled ones ....
+ * KEYS s q o e. ARGV generation, node, count of handed over, handed over sequence numbers ..., settled ones ....
  * Answers the tail of the queue, or -1 when the session is not this connection's any more. Without numbers it only asks.
  */
 export const acknowledgeScript = redisScript<string>(`
-local s = redis.call('HMGET', KEYS[1], 'g', 'h', 't', 'n', 'b')
-if s[1] ~= ARGV[1] then return '-1' end
-local head, tail, count, bytes = tonumber(s[2]), tonumber(s[3]), tonumber(s[4]), tonumber(s[5])
-local over = tonumber(ARGV[2])
-for at = 3, #ARGV do
+local s = redis.call('HMGET', KEYS[1], 'g', 'o', 'h', 't', 'b')
+if s[1] ~= ARGV[1] or s[2] ~= ARGV[2] then return '-1' end
+local head, tail, bytes = tonumber(s[3]), tonumber(s[4]), tonumber(s[5])
+local over = tonumber(ARGV[3])
+for at = 4, #ARGV do
+  -- First what Redis refuses without memory: a message is deleted only when it is known that its PUBREC came.
+  if at < 4 + over then redis.call('SADD', KEYS[3], ARGV[at]) else redis.call('SREM', KEYS[3], ARGV[at]) end
   local length = redis.call('HSTRLEN', KEYS[2], ARGV[at])
   if length > 0 then
     redis.call('HDEL', KEYS[2], ARGV[at])
     redis.call('ZREM', KEYS[4], ARGV[at])
-    count, bytes = count - 1, bytes - length
+    bytes = bytes - length
   end
-  if at < 3 + over then redis.call('SADD', KEYS[3], ARGV[at]) else redis.call('SREM', KEYS[3], ARGV[at]) end
 end
-if #ARGV > 2 then
+if #ARGV > 3 then
   while head < tail do
     local number = string.format('%.0f', head)
     if redis.call('HEXISTS', KEYS[2], number) == 1 or redis.call('SISMEMBER', KEYS[3], number) == 1 then break end
     head = head + 1
   end
-  redis.call('HSET', KEYS[1], 'h', string.format('%.0f', head), 'n', count, 'b', bytes)
+  redis.call('HSET', KEYS[1], 'h', string.format('%.0f', head), 'b', bytes)
 end
-return s[3]`);
+return s[4]`);
 
 /**
  * The connection is over. KEYS s q o r i w e. ARGV generation or nothing, node, now, expiry interval or nothing for what it
@@ -282,18 +291,18 @@ return redis.call('HGET', KEYS[2], ARGV[2])`);
  * KEYS s q e. ARGV sequence numbers ....
  */
 export const withdrawScript = redisScript<number>(`
-local s = redis.call('HMGET', KEYS[1], 'o', 'n', 'b')
+local s = redis.call('HMGET', KEYS[1], 'o', 'b')
 if s[1] ~= '' then return 0 end
-local count, bytes = tonumber(s[2]), tonumber(s[3])
+local bytes = tonumber(s[2])
 for _, sequence in ipairs(ARGV) do
   local length = redis.call('HSTRLEN', KEYS[2], sequence)
   if length > 0 then
     redis.call('HDEL', KEYS[2], sequence)
     redis.call('ZREM', KEYS[3], sequence)
-    count, bytes = count - 1, bytes - length
+    bytes = bytes - length
   end
 end
-redis.call('HSET', KEYS[1], 'n', count, 'b', bytes)
+redis.call('HSET', KEYS[1], 'b', bytes)
 return 1`);
 
 /** KEYS due. ARGV client id, score as it was read: takes it out unless it was set anew meanwhile. */

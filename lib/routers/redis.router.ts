@@ -101,8 +101,8 @@ export class RedisRouter extends Router {
     this.redis.routes.set(filter, presence);
   }
 
-  override claim(clientId: string): Promise<number> | undefined {
-    return this.redis.link && this.claims.claim(clientId);
+  override claim<T>(clientId: string, enter: (generation: number) => Promise<T>): Promise<T> | undefined {
+    return this.redis.link && this.claims.claim(clientId, enter);
   }
 
   override commit(): Promise<void> | undefined {

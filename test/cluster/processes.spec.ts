@@ -1,42 +1,13 @@
 import { describe, expect, it } from '@jest/globals';
 import { PacketType } from '../../lib/protocol/packets.js';
-import { builtLib } from '../support/built-lib.js';
 import { cluster, until, untilWanted } from '../support/cluster.js';
 import { publishWhole, receiveWhole } from '../support/exchanges.js';
-import { accepted, openClient } from '../support/nest-app.js';
-import { programs, type Program } from '../support/programs.js';
+import { nodeProcesses } from '../support/node-process.js';
 import type { WireClient } from '../support/wire-client.js';
 
 const { start, redis, prefix } = cluster();
-const built = builtLib();
-const run = programs();
 const lease = { leaseMs: 1000, heartbeatMs: 200 };
-
-/** A node as a process of its own. */
-async function startProcess(): Promise<{ program: Program; client(): Promise<WireClient> }> {
-  const lib = built();
-  const options = { port: redis().port, keyPrefix: prefix(), ...lease };
-  const program = run(
-    process.execPath,
-    '--input-type=module',
-    '--eval',
-    `import { Broker } from '${lib}/broker/broker.js';
-    import { AllowAllAuth } from '${lib}/auth/allow-all.auth.js';
-    import { TcpListener } from '${lib}/listeners/tcp.listener.js';
-    import { RedisRouter } from '${lib}/routers/redis.router.js';
-    import { MemoryStore } from '${lib}/stores/memory.store.js';
-    const log = { log: console.log, warn: console.log, error: console.log, debug() {} };
-    const listener = new TcpListener({ port: 0, host: '127.0.0.1' });
-    const router = new RedisRouter(${JSON.stringify(options)});
-    const broker = new Broker({ listeners: [listener], auth: new AllowAllAuth(), router, store: new MemoryStore(), log });
-    await broker.start();
-    process.on('SIGTERM', async () => { await broker.drain(); await broker.close(); console.log('closed'); });
-    console.log('port=' + listener.port + ' ready');`,
-  );
-  const ready = await program.lines.find((line) => line.endsWith(' ready'));
-  const port = Number(/^port=(\d+)/.exec(ready)![1]);
-  return { program, client: async () => accepted(await openClient(port)) };
-}
+const startProcess = nodeProcesses(() => ({ port: redis().port, keyPrefix: prefix(), ...lease }), 'MemoryStore');
 
 describe('nodes that are processes of their own', () => {
   it('take messages to each other at every QoS', async () => {

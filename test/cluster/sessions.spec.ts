@@ -2,19 +2,14 @@ import { describe, expect, it } from '@jest/globals';
 import { PacketType } from '../../lib/protocol/packets.js';
 import type { Properties } from '../../lib/protocol/properties.js';
 import { ReasonCode } from '../../lib/protocol/reason-codes.js';
-import { cluster, until, untilQueued, untilWanted } from '../support/cluster.js';
+import { cluster, keysOfSessions as keysOf, until, untilQueued, untilWanted } from '../support/cluster.js';
 import { acknowledgeWhole, publishWhole, receiveWhole } from '../support/exchanges.js';
 import { leave, packetIdsOf, payloadsOf, publishKept, readAll, readPublishes, resume } from '../support/scenario.js';
 
 const { startShared: start, redis, prefix } = cluster();
 const { PUBACK, PUBCOMP, PUBREC, PUBREL } = PacketType;
 
-/** What Redis has of sessions, clients and queues. */
-const keysOfSessions = (): Promise<string[]> =>
-  redis().with(async (connection) => {
-    const keys = await connection.keys(`*${prefix()}*`);
-    return keys.filter((key) => /:([sqoriwe]:\{|due$|dsub$|owned:)/.test(key));
-  });
+const keysOfSessions = () => keysOf(redis(), prefix());
 
 describe('a session that outlives its connection, on another node', () => {
   it('goes on with its subscriptions and what was queued, at QoS 1 and 2, in order', async () => {
@@ -115,7 +110,9 @@ describe('a session that outlives its connection, on another node', () => {
     await untilQueued(other, 'a');
     await publishWhole(again, 'a', { payload: 'new', qos: 2 });
 
-    expect(payloadsOf(await readAll(await resume(one, 'sub')))).toEqual(['new']);
+    const subscriber = await resume(one, 'sub');
+    await subscriber.expectPublish('a', 'new');
+    await subscriber.expectNothing();
   });
 
   it('is taken over while its client is still connected: 0x8E there, nothing is lost here', async () => {
@@ -232,6 +229,16 @@ describe('a session that outlives its connection, on another node', () => {
     expect(await keysOfSessions()).toEqual([]);
   });
 
+  it('[MQTT-4.8.2] gets a message of a durable publisher for itself and for each of its groups', async () => {
+    const one = await start();
+    const subscriber = await resume(one, 'sub');
+    await subscriber.subscribe(['a', '$share/g/a', '$share/h/a'], { qos: 2 });
+
+    await publishWhole(await resume(one, 'pub'), 'a', { payload: 'x', qos: 2 });
+
+    expect(payloadsOf(await readAll(subscriber))).toEqual(['x', 'x', 'x']);
+  });
+
   it('is over when its client unsubscribes from everything and says so with an expiry of 0', async () => {
     const [one, other] = [await start(), await start()];
     const first = await resume(one, 'sub');
@@ -272,9 +279,22 @@ describe('a session that outlives its connection, on another node', () => {
     while ((await keysOfSessions()).length > 0) for (const { clock } of [one, other]) clock.advance(1);
     await untilQueued(one, 'a', 0);
     await untilQueued(other, 'a', 0);
-    expect([one.broker.topics.size, other.broker.topics.size]).toEqual([0, 0]);
+    await until(() => one.broker.topics.size + other.broker.topics.size === 0);
     const again = await other.open();
     expect((await again.connect({ clientId: 'sub', cleanStart: false })).sessionPresent).toBe(false);
+  });
+
+  it('[A34] expires where it subscribed, and nothing is left of its subscriptions, though no other node looks', async () => {
+    const one = await start();
+    const first = await resume(one, 'sub', { sessionExpiryInterval: 60 });
+    await first.subscribe('a', { qos: 1 });
+    await leave(first);
+
+    do one.clock.advance(62);
+    while ((await keysOfSessions()).some((key) => !key.endsWith(':dsub')));
+
+    await untilQueued(one, 'a', 0);
+    expect(await keysOfSessions()).toEqual([]);
   });
 
   it('[A35] has its bounds wherever the messages come from', async () => {

@@ -72,10 +72,10 @@ export const portOf = (app: { get(token: typeof MQTTdBroker): MQTTdBroker }, ind
   (app.get(MQTTdBroker).listeners[index] as TcpListener).port;
 
 /** A connection to a port of this machine, on which nothing was sent yet. */
-export async function openClient(port: number, version: ProtocolVersion = 5): Promise<WireClient> {
+export async function openClient(port: number, version: ProtocolVersion = 5, timeoutMs?: number): Promise<WireClient> {
   const socket = connectTcp({ port, host: '127.0.0.1', noDelay: true });
   await new Promise((resolve, reject) => socket.once('connect', resolve).once('error', reject));
-  return new WireClient(socket, version);
+  return new WireClient(socket, version, timeoutMs);
 }
 
 /** The client, once its CONNECT is accepted. */

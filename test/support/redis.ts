@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -28,8 +28,10 @@ export class TestRedis {
     return { host: '127.0.0.1', port: this.port };
   }
 
-  /** Starts the server, again after `kill`. */
-  async run(): Promise<void> {
+  /** Starts the server, again after `kill`: with what it had on disk, unless that shall be lost. */
+  async run({ isEmpty = false } = {}): Promise<void> {
+    if (isEmpty)
+      for (const name of readdirSync(this.directory)) rmSync(join(this.directory, name), { recursive: true });
     const disk = this.keepsOnDisk ? ['--appendonly', 'yes', '--appendfsync', 'always'] : ['--appendonly', 'no'];
     const place = ['--port', String(this.port), '--bind', '127.0.0.1', '--dir', this.directory];
     this.program = new Program('redis-server', [...place, '--save', '', ...disk, ...this.settings]);

@@ -1,6 +1,5 @@
 import { PacketType } from '../../lib/protocol/packets.js';
 import { until } from './cluster.js';
-import type { TestBroker } from './test-broker.js';
 import type { WireClient } from './wire-client.js';
 
 /** Publishes numbers at QoS 1, one in flight at a time or many, and sends again on a new connection what was not acknowledged. */
@@ -8,7 +7,7 @@ export class Sender {
   acknowledged = 0;
   private goal = 0;
 
-  constructor(private readonly node: TestBroker) {}
+  constructor(private readonly node: { client(): Promise<WireClient> }) {}
 
   /** Resolves when so many more have been acknowledged. */
   async send(count: number): Promise<void> {

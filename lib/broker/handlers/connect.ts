@@ -148,16 +148,20 @@ function claimFromNodes(
   if (packet.clientId === '' && expiryInterval === 0 && !packet.will) return undefined;
   // What the older connection here has to say comes before the claim.
   broker.sessions.get(clientId)?.connection?.disconnect(ReasonCode.SessionTakenOver, 'the client connected again');
-  const generated = router.claim(clientId);
-  if (generated) {
-    // Kept: it lies in the received chunk.
-    const will = packet.will && keepWill(packet.will);
-    return generated.then(async (generation) => {
-      const stored = await store.claim({ client, generation, expiryInterval, will, receiveMaximum });
-      return { generation, stored };
+  // Kept: it lies in the received chunk.
+  const will = packet.will && keepWill(packet.will);
+  let claimed: StoredSession | undefined;
+  const claim = router.claim(clientId, async (generation) => {
+    claimed = await store.claim({ client, generation, expiryInterval, will, receiveMaximum });
+    return { generation, stored: claimed };
+  });
+  if (claim) {
+    return claim.catch((error: unknown) => {
+      claimed?.release('discarded');
+      throw error;
     });
   }
-  const stored = store.claim({ client, generation: 0, expiryInterval, will: packet.will, receiveMaximum });
+  const stored = store.claim({ client, generation: 0, expiryInterval, will, receiveMaximum });
   return stored?.then((session) => ({ generation: 0, stored: session }));
 }
 

@@ -119,8 +119,8 @@ async function routeOnce(
   } finally {
     connection.answered();
   }
-  // Not acknowledged, so the client sends it again.
-  if (connection.isOpen) route(connection, message, packetId);
+  // Not acknowledged, so the client sends it again; where this node was stopped meanwhile, it may have done so elsewhere.
+  if (connection.isOpen && stored.isCurrent) route(connection, message, packetId);
 }
 
 function route(connection: Connection, message: Message, packetId: number): void {
