@@ -68,7 +68,9 @@ export class DurableSubscriptions implements NodePart {
 
   /** A session that is here has subscribed; `kept` settles when every node will know. */
   save(session: Session, filter: string, subscription: Subscription): Promise<void> {
-    this.absent(session.clientId).subscriptions.set(filter, subscription);
+    const absent = this.absent(session.clientId);
+    absent.subscriptions.set(filter, subscription);
+    absent.generation = Math.max(absent.generation, session.generation);
     return this.write(session.clientId, filter, recordOf(subscription, session.generation));
   }
 
