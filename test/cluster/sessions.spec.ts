@@ -9,12 +9,7 @@ import { leave, packetIdsOf, payloadsOf, publishKept, readAll, readPublishes, re
 const { startShared: start, redis, prefix } = cluster();
 const { PUBACK, PUBCOMP, PUBREC, PUBREL } = PacketType;
 
-/** What Redis has of sessions, clients and queues. */
-const keysOfSessions = (): Promise<string[]> =>
-  redis().with(async (connection) => {
-    const keys = await connection.keys(`*${prefix()}*`);
-    return keys.filter((key) => /:([sqoriwe]:\{|due$|dsub$|owned:)/.test(key));
-  });
+const keysOfSessions = (): Promise<string[]> => redis().keysOfSessions(prefix());
 
 describe('a session that outlives its connection, on another node', () => {
   it('goes on with its subscriptions and what was queued, at QoS 1 and 2, in order', async () => {
