@@ -56,12 +56,16 @@ export function decodeDelivery(
   return new Delivery(message, qos, retain, identifiers.length === 0 ? undefined : identifiers, group);
 }
 
-/** The group for which an entry of a queue was; empty for none. */
+/** The group that an entry is for: none where it is for nobody's sake but its client's, or cannot be read. */
 export function shareOf(record: Buffer): { readonly share: string; readonly qos: number } {
-  const reader = open(record);
-  const qos = reader.byte() & qosBits;
-  reader.bytesOf(reader.uint16() * 4);
-  return { share: reader.string(), qos };
+  try {
+    const reader = open(record);
+    const qos = reader.byte() & qosBits;
+    reader.bytesOf(reader.uint16() * 4);
+    return { share: reader.string(), qos };
+  } catch {
+    return { share: '', qos: 0 };
+  }
 }
 
 export function encodeWill({ topic, payload, qos, retain, properties }: WillFields, client: Client): Buffer {

@@ -1,5 +1,5 @@
 import { willMessage } from '../broker/wills.js';
-import { handBack } from './hand-back.js';
+import { finishHandingBack, handBack } from './hand-back.js';
 import { decodeWill } from './queue-record.js';
 import type { RedisLink } from './redis-link.js';
 import { hashOf } from './redis-options.js';
@@ -77,7 +77,8 @@ export class RedisDue {
     if (groups.length > 0) await this.handBackBeforeItEnds(link, clientId, groups, now);
     const sessionKeys = keys.sessionOf(clientId);
     const values = [now, settings.leaseMs];
-    const [isOver, next, ...wills] = await link.runForBytes(takeDueScript, allKeys(sessionKeys), values);
+    const [isOver, next, isUnfinished, ...wills] = await link.runForBytes(takeDueScript, allKeys(sessionKeys), values);
+    if (isUnfinished === 1) await finishHandingBack(this.node, link, clientId);
     if (isOver === 1) await this.subscriptions.forget(link, clientId);
     for (let at = 0; at + 1 < wills.length; at += 2) {
       await this.publishWill(link, clientId, wills[at].toString(), wills[at + 1]);

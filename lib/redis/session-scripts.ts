@@ -14,6 +14,8 @@ import { redisScript } from './redis-scripts.js';
  * - `e` sorted set: sequence numbers of messages that expire, by when (ms)
  * - `w` hash, the wills: `r<generation>` record, `v<generation>` delay (ms), `d<generation>` when it is due (ms; absent
  *   while its client is connected), `c<generation>` until when a node has it in hand (ms)
+ * - `h` hash, what a node is handing back to other members of groups: `<generation>.<sequence number>` record, `until` when
+ *   (ms) it should have done so
  */
 export const sessionKeys = (prefix: string, clientHash: string) => {
   const of = (part: string) => `${prefix}:${part}:{${clientHash}}`;
@@ -25,20 +27,22 @@ export const sessionKeys = (prefix: string, clientHash: string) => {
     seen: of('i'),
     wills: of('w'),
     expiring: of('e'),
+    handingBack: of('h'),
   };
 };
 
 export type SessionKeys = ReturnType<typeof sessionKeys>;
 
 /** In the order in which scripts that touch everything have them. */
-export const allKeys = ({ session, queue, handedOver, received, seen, wills, expiring }: SessionKeys): string[] => [
-  session,
-  queue,
-  handedOver,
-  received,
-  seen,
-  wills,
-  expiring,
+export const allKeys = (keys: SessionKeys): string[] => [
+  keys.session,
+  keys.queue,
+  keys.handedOver,
+  keys.received,
+  keys.seen,
+  keys.wills,
+  keys.expiring,
+  keys.handingBack,
 ];
 
 /** Makes the wills of earlier connections due, or forgets them, when a newer one comes; `over` when the session ends. */
@@ -59,9 +63,9 @@ local function settleWills(key, generation, now, over)
 end
 `;
 
-/** When something is to be done next for a client: its first will or the end of its session; -1 for never. */
+/** When something is to be done next for a client: its first will, the end of its session ...; -1 for never. */
 const nextDue = `
-local function nextDue(session, wills)
+local function nextDue(session, wills, handingBack)
   local first = -1
   local function at(value)
     local time = tonumber(value or '')
@@ -69,6 +73,7 @@ local function nextDue(session, wills)
   end
   local s = redis.call('HMGET', session, 'o', 'e')
   if s[1] == '' then at(s[2]) end
+  at(redis.call('HGET', handingBack, 'until'))
   for _, field in ipairs(redis.call('HKEYS', wills)) do
     if string.sub(field, 1, 1) == 'd' then
       at(redis.call('HGET', wills, 'c' .. string.sub(field, 2)) or redis.call('HGET', wills, field))
@@ -79,7 +84,7 @@ end
 `;
 
 /**
- * KEYS s q o r i w e. ARGV generation, node, clean start (1), expiry interval, now, messages in flight at most,
+ * KEYS s q o r i w e h. ARGV generation, node, clean start (1), expiry interval, now, messages in flight at most,
  * will record or nothing, will delay (ms).
  * Answers 0 when a newer connection has the session, else: 1, session present (1) or discarded (2), next due, first unsent, tail,
  * received (id, name ...), handed over, in flight (sequence number, record ...).
@@ -100,7 +105,7 @@ if isPresent or ARGV[4] ~= '0' or ARGV[7] ~= '' then
   for _, field in ipairs({'h', 't', 'f', 'b'}) do redis.call('HSETNX', KEYS[1], field, 0) end
 end
 if ARGV[7] ~= '' then redis.call('HSET', KEYS[6], 'r' .. ARGV[1], ARGV[7], 'v' .. ARGV[1], ARGV[8]) end
-local due = nextDue(KEYS[1], KEYS[6])
+local due = nextDue(KEYS[1], KEYS[6], KEYS[8])
 if not isPresent then return {1, s[3] and 2 or 0, due, '0', '0', {}, {}, {}} end
 local head, tail, unsent = tonumber(s[4]), tonumber(s[5]), tonumber(s[6])
 if s[2] ~= '' then unsent = math.min(tail, math.max(unsent, head + tonumber(s[8]))) end
@@ -216,7 +221,7 @@ end
 return s[4]`);
 
 /**
- * The connection is over. KEYS s q o r i w e. ARGV generation or nothing, node, now, expiry interval or nothing for what it
+ * The connection is over. KEYS s q o r i w e h. ARGV generation or nothing, node, now, expiry interval or nothing for what it
  * is, first sequence number that was never sent or nothing where that is not known, 'discarded' | 'due' | 'atSessionEnd'.
  * Answers 0 when the session is another's (by its generation, or by its node where no generation is given), else:
  * 1, whether the session has ended, next due.
@@ -248,11 +253,12 @@ else
   end
   redis.call('HSET', KEYS[1], 'o', '', 'x', expiry, 'f', unsent, 'e', endsAt)
 end
-return {1, ended, nextDue(KEYS[1], KEYS[6])}`);
+return {1, ended, nextDue(KEYS[1], KEYS[6], KEYS[8])}`);
 
 /**
- * What is due of a client. KEYS s q o r i w e. ARGV now, how long this node has the wills in hand (ms).
- * Answers whether there is no session (any more), next due, and the wills: generation, record ....
+ * What is due of a client. KEYS s q o r i w e h. ARGV now, how long this node has the wills in hand (ms).
+ * Answers whether there is no session (any more), next due, whether a node has left unfinished what it was handing back, and
+ * the wills: generation, record ....
  */
 export const takeDueScript = redisScript<TakeDueAnswer>(`${settleWills}${nextDue}
 local now = tonumber(ARGV[1])
@@ -275,7 +281,9 @@ for _, field in ipairs(redis.call('HKEYS', KEYS[6])) do
     end
   end
 end
-return {ended, nextDue(KEYS[1], KEYS[6]), unpack(wills)}`);
+local till = tonumber(redis.call('HGET', KEYS[8], 'until') or '')
+local isUnfinished = till and till <= now and 1 or 0
+return {ended, nextDue(KEYS[1], KEYS[6], KEYS[8]), isUnfinished, unpack(wills)}`);
 
 /**
  * KEYS s r. ARGV generation, packet identifier, name. Answers the name under which the message is routed: an earlier one
@@ -285,25 +293,6 @@ export const admitScript = redisScript<string>(`
 if redis.call('HGET', KEYS[1], 'g') ~= ARGV[1] then return '' end
 redis.call('HSETNX', KEYS[2], ARGV[2], ARGV[3])
 return redis.call('HGET', KEYS[2], ARGV[2])`);
-
-/**
- * Takes messages out of the queue of a client that is away, as somebody else has them now.
- * KEYS s q e. ARGV sequence numbers ....
- */
-export const withdrawScript = redisScript<number>(`
-local s = redis.call('HMGET', KEYS[1], 'o', 'b')
-if s[1] ~= '' then return 0 end
-local bytes = tonumber(s[2])
-for _, sequence in ipairs(ARGV) do
-  local length = redis.call('HSTRLEN', KEYS[2], sequence)
-  if length > 0 then
-    redis.call('HDEL', KEYS[2], sequence)
-    redis.call('ZREM', KEYS[3], sequence)
-    bytes = bytes - length
-  end
-end
-redis.call('HSET', KEYS[1], 'b', bytes)
-return 1`);
 
 /** KEYS due. ARGV client id, score as it was read: takes it out unless it was set anew meanwhile. */
 export const undueScript = redisScript<number>(`
@@ -327,4 +316,4 @@ export type AppendAnswer = [node: string, dropped: number, ...sequences: (string
 
 export type ReleaseAnswer = [isReleased: number, isOver: number, due: string];
 
-export type TakeDueAnswer = [isOver: number, next: Buffer, ...wills: Buffer[]];
+export type TakeDueAnswer = [isOver: number, next: Buffer, isUnfinished: number, ...wills: Buffer[]];

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { PacketType, type QoS } from '../../lib/protocol/packets.js';
-import { cluster, keysOfSessions } from '../support/cluster.js';
+import { cluster } from '../support/cluster.js';
 import { payloads, publishWhole, receiveAll } from '../support/exchanges.js';
 import { nodeProcesses, type NodeProcess } from '../support/node-process.js';
 import { leave, packetIdsOf, payloadsOf, publishKept, readPublishes } from '../support/scenario.js';
@@ -148,7 +148,7 @@ async function receive(client: WireClient, count: number): Promise<string[]> {
 async function untilKeys(isMeant: (key: string) => boolean, count: number): Promise<void> {
   const deadline = performance.now() + 8000;
   for (;;) {
-    const keys = (await keysOfSessions(redis(), prefix())).filter(isMeant);
+    const keys = (await redis().keysOfSessions(prefix())).filter(isMeant);
     if (keys.length === count) return;
     if (performance.now() > deadline) throw new Error(`${count} keys expected, not ${keys.join(' ')}`);
   }

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { PacketType } from '../../lib/protocol/packets.js';
 import type { RedisSessions } from '../../lib/redis/redis-sessions.js';
-import { cluster, keysOfSessions, until, untilQueued, type ClusterNode } from '../support/cluster.js';
+import { cluster, until, untilQueued, type ClusterNode } from '../support/cluster.js';
 import { leave, payloadsOf, publishKept, readAll, resume } from '../support/scenario.js';
 import type { WireClient } from '../support/wire-client.js';
 
@@ -42,7 +42,7 @@ describe('the same client id', () => {
       const nodes = [await start(), await start()];
       const first = await resume(nodes[0], 'c');
       await first.subscribe(['a', '$share/g/b'], { qos: 1 });
-      const keys = (await keysOfSessions(redis(), prefix())).length;
+      const keys = (await redis().keysOfSessions(prefix())).length;
 
       let last = first;
       for (let round = 0; round < (isLong ? 30_000 : 400); round++) {
@@ -63,7 +63,7 @@ describe('the same client id', () => {
       // What was released last may be on its way.
       const deadline = performance.now() + 5000;
       let left: string[];
-      do left = await keysOfSessions(redis(), prefix());
+      do left = await redis().keysOfSessions(prefix());
       while (left.length > keys && performance.now() < deadline);
       expect(left).toHaveLength(keys);
       const publisher = await nodes[1].client();

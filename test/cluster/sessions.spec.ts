@@ -2,14 +2,14 @@ import { describe, expect, it } from '@jest/globals';
 import { PacketType } from '../../lib/protocol/packets.js';
 import type { Properties } from '../../lib/protocol/properties.js';
 import { ReasonCode } from '../../lib/protocol/reason-codes.js';
-import { cluster, keysOfSessions as keysOf, until, untilQueued, untilWanted } from '../support/cluster.js';
+import { cluster, until, untilQueued, untilWanted } from '../support/cluster.js';
 import { acknowledgeWhole, publishWhole, receiveWhole } from '../support/exchanges.js';
 import { leave, packetIdsOf, payloadsOf, publishKept, readAll, readPublishes, resume } from '../support/scenario.js';
 
 const { startShared: start, redis, prefix } = cluster();
 const { PUBACK, PUBCOMP, PUBREC, PUBREL } = PacketType;
 
-const keysOfSessions = () => keysOf(redis(), prefix());
+const keysOfSessions = (): Promise<string[]> => redis().keysOfSessions(prefix());
 
 describe('a session that outlives its connection, on another node', () => {
   it('goes on with its subscriptions and what was queued, at QoS 1 and 2, in order', async () => {

@@ -65,6 +65,38 @@ describe('a member of a group with a session in Redis', () => {
     expect((await (await one.open()).connect({ clientId: 'near', cleanStart: false })).sessionPresent).toBe(false);
   });
 
+  it('[A45] what a node had in hand when it died, another one hands to a member', async () => {
+    const node = await startShared();
+    const near = await resume(node, 'near');
+    await near.subscribe(share, { qos: 2 });
+    near.drop();
+    await until(() => !node.broker.sessions.has('near'));
+    const publisher = await node.client();
+    for (const payload of ['1', '2']) await publishKept(publisher, 'a', { payload });
+    await redis().with(async (connection) => {
+      const [queue] = await connection.keys(`${prefix()}:q:*`);
+      const record = await connection.hgetBuffer(queue, '0');
+      const inHand = { until: node.clock.now() + 1000, '1.0': record! };
+      await connection.hset(queue.replace(':q:', ':h:'), inHand);
+      await connection.hdel(queue, '0');
+      await connection.zadd(`{${prefix()}}:due`, inHand.until, 'near');
+    });
+    const far = await resume(node, 'far');
+    await far.subscribe(share, { qos: 2 });
+    expect(await hear(far, 0)).toEqual([]);
+
+    const heard: string[] = [];
+    while (heard.length === 0) {
+      node.clock.advance(1);
+      heard.push(...(await hear(far, 0)));
+    }
+
+    expect(heard).toEqual(['1']);
+    const again = await resume(node, 'near');
+    expect(await hear(again, 1)).toEqual(['2']);
+    expect((await redis().keysOfSessions(prefix())).filter((key) => key.includes(':h:'))).toEqual([]);
+  });
+
   it('[A45] [MQTT-4.8.2-6] has refused a message: nobody else gets it', async () => {
     const { near, far, publisher } = await members();
     for (const [payload, qos] of [

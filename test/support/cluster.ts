@@ -52,13 +52,6 @@ export function nodesAround(place: () => RedisServerOptions): Omit<Cluster, 'red
   };
 }
 
-/** What Redis has of sessions, clients and queues behind this prefix. */
-export const keysOfSessions = (redis: TestRedis, prefix: string): Promise<string[]> =>
-  redis.with(async (connection) => {
-    const keys = await connection.keys(`*${prefix}*`);
-    return keys.filter((key) => /:([sqoriwe]:\{|due$|dsub$|owned:)/.test(key));
-  });
-
 /** Waits until this is so; the other node and Redis need their turns. */
 export async function until(isSo: () => boolean): Promise<void> {
   const deadline = performance.now() + 8000;

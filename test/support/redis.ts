@@ -68,6 +68,12 @@ export class TestRedis {
     }
   }
 
+  /** What stands under a key prefix of sessions: their state, their clients, what is due. */
+  async keysOfSessions(prefix: string): Promise<string[]> {
+    const keys = await this.with((redis) => redis.keys(`*${prefix}*`));
+    return keys.filter((key) => /:([sqoriweh]:\{|due$|dsub$|owned:)/.test(key));
+  }
+
   /** How often each command was called since the server started, by name. */
   async calls(): Promise<Record<string, number>> {
     const info = await this.with((redis) => redis.info('commandstats'));

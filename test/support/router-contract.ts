@@ -1,17 +1,18 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Message, type MessageFields } from '../../lib/broker/message.js';
 import type { Router, Subscriber } from '../../lib/broker/router.js';
+import type { Store } from '../../lib/broker/store.js';
 import { PacketType } from '../../lib/protocol/packets.js';
 import type { Subscription, Target } from '../../lib/topics/topic-tree.js';
 import { publishWhole, receiveWhole } from './exchanges.js';
 import { startBroker, type TestBroker } from './test-broker.js';
 
 /** What every Router promises to the broker that it belongs to, whatever else it does. */
-export function describeRouter(name: string, make: () => Router): void {
+export function describeRouter(name: string, make: () => { router: Router; store?: Store }): void {
   describe(`${name} as a Router`, () => {
     let node: TestBroker;
     beforeEach(async () => {
-      node = await startBroker({ router: make() });
+      node = await startBroker(make());
     });
     afterEach(() => node.stop());
 

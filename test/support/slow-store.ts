@@ -22,3 +22,19 @@ export class SlowStore extends MemoryStore {
     return this.waiting;
   }
 }
+
+/** Is done with each tick some turns of the event loop later, as a disk is; until told otherwise it fails. */
+export class LateStore extends SlowStore {
+  private fault: Error | undefined;
+
+  /** From now on every tick fails; the returned function ends that. */
+  fail(): () => void {
+    this.fault = new Error('no space left');
+    return () => (this.fault = undefined);
+  }
+
+  override async commit(): Promise<void> {
+    for (let turn = 0; turn < 3; turn++) await new Promise((resolve) => setImmediate(resolve));
+    if (this.fault) throw this.fault;
+  }
+}

@@ -1,4 +1,4 @@
 import { DirectRouter } from '../../../lib/routers/direct.router.js';
 import { describeRouter } from '../../support/router-contract.js';
 
-describeRouter('DirectRouter', () => new DirectRouter());
+describeRouter('DirectRouter', () => ({ router: new DirectRouter() }));
