@@ -144,7 +144,7 @@ function checkRedis(redis: RedisRouterOptions, router: MQTTdOptions['router']): 
       throw invalid(`redis.${name}: there is no such option; the options are ${names.join(', ')}`);
     }
     const isNumber = typeof defaultNodeOptions[name as 'leaseMs'] === 'number' || name === 'port' || name === 'db';
-    const least = name === 'db' ? 0 : 1;
+    const least = name === 'db' || name === 'minimumReplicas' ? 0 : 1;
     if (isNumber && value !== undefined && !(Number.isInteger(value) && Number(value) >= least)) {
       throw invalid(`redis.${name}: ${shown(value)}; use a whole number from ${least} on`);
     }
@@ -221,6 +221,7 @@ const redisNames: Readonly<Record<keyof RedisRouterOptions, true>> = {
   claimMs: true,
   maximumInletFrames: true,
   sweepMs: true,
+  minimumReplicas: true,
   maximumUnsentBytes: true,
 };
 

@@ -90,11 +90,14 @@ const defined = <T extends object>(options: T): Partial<T> =>
 /** Names the option where Redis was not found, and what to do about it. */
 export function unreachable(server: RedisServerOptions, error: unknown): Error {
   const reason = error instanceof Error ? error.message : String(error);
-  const remedy = /^(MOVED|ASK) /.test(reason)
-    ? 'this is a Redis Cluster: name some of its servers with redis.cluster'
-    : 'start Redis there, or correct the option';
-  const text = `${placeOf(server)} cannot be used (${reason}); ${remedy}`;
+  const text = `${placeOf(server)} cannot be used (${reason}); ${remedyOf(reason)}`;
   return Object.assign(new Error(text, { cause: error }), { code: 'REDIS_UNREACHABLE' });
+}
+
+function remedyOf(reason: string): string {
+  if (/^(MOVED|ASK) /.test(reason)) return 'this is a Redis Cluster: name some of its servers with redis.cluster';
+  if (/ replica\(s\) /.test(reason)) return 'start replicas, or lower redis.minimumReplicas';
+  return 'start Redis there, or correct the option';
 }
 
 function placeOf({ url, cluster, sentinels, name, host = '127.0.0.1', port = 6379 }: RedisServerOptions): string {

@@ -29,6 +29,7 @@ export class RedisLanes {
   private readonly nodes = new Set<RemoteNode>();
   private publishers = new Set<Client | undefined>();
   private kept: Promise<void> | undefined;
+  private replicating: Promise<void> | undefined;
   private isScheduled = false;
   private encoded: Message | undefined;
   private bytes: Buffer = noShare;
@@ -170,7 +171,8 @@ export class RedisLanes {
 
   private keep(kept: Promise<void>): void {
     const { publishers } = this;
-    const named = kept.catch((error: unknown) => {
+    const written = this.settings.minimumReplicas > 0 ? kept.then(() => this.replicated()) : kept;
+    const named = written.catch((error: unknown) => {
       const reason = error instanceof Error ? error.message : String(error);
       throw new NotKeptError(`messages could not go to other nodes: ${reason}`, publishers, { cause: error });
     });
@@ -178,6 +180,16 @@ export class RedisLanes {
     this.kept = before ? all(before, named) : named;
     // Who commits hears of it; a tick in which nothing waits does not commit.
     this.kept.catch(() => {});
+  }
+
+  /** What Redis has answered in one turn of the event loop waits for its replicas together. */
+  private replicated(): Promise<void> {
+    this.replicating ??= new Promise((resolve) => setImmediate(resolve)).then(() => {
+      this.replicating = undefined;
+      if (!this.link) throw new Error('Redis is away');
+      return this.link.replicated(this.settings.minimumReplicas);
+    });
+    return this.replicating;
   }
 }
 

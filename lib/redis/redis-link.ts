@@ -1,4 +1,4 @@
-import type { RedisCommander } from 'ioredis';
+import type { Redis, RedisCommander } from 'ioredis';
 import { redisConnections, type RedisConnection, type RedisConnections } from './redis-connections.js';
 import type { RedisAddress, RedisServerOptions } from './redis-options.js';
 import { runScript, type RedisScript, type ScriptValue } from './redis-scripts.js';
@@ -31,7 +31,10 @@ export class RedisLink {
   private lose: (error: Error) => void = () => {};
   private isLost = false;
 
-  private constructor(connections: RedisConnections, timeoutMs: number) {
+  private constructor(
+    connections: RedisConnections,
+    private readonly timeoutMs: number,
+  ) {
     this.lost = new Promise((resolve) => (this.lose = resolve));
     const fail = (error: Error) => this.fail(error);
     this.isCluster = connections.isCluster;
@@ -46,7 +49,7 @@ export class RedisLink {
   static async open(server: RedisServerOptions, commandTimeoutMs: number): Promise<RedisLink> {
     const link = new RedisLink(await redisConnections(server, commandTimeoutMs), commandTimeoutMs);
     try {
-      await link.connect(commandTimeoutMs);
+      await link.connect();
     } catch (error) {
       link.close();
       throw error;
@@ -69,9 +72,7 @@ export class RedisLink {
 
   /** Bytes that Redis has not taken yet. */
   get unsentBytes(): number {
-    const { connection } = this;
-    const servers = 'nodes' in connection ? connection.nodes('master') : [connection];
-    return servers.reduce((sum, { stream }) => sum + (stream?.writableLength ?? 0), this.turns.waitingBytes);
+    return this.masters.reduce((sum, { stream }) => sum + (stream?.writableLength ?? 0), this.turns.waitingBytes);
   }
 
   /** Runs a script; all keys are in one slot. */
@@ -97,6 +98,17 @@ export class RedisLink {
     return this.isCluster ? this.commands.spublish(channel, bytes) : this.commands.publish(channel, bytes);
   }
 
+  /**
+   * Waits until so many replicas have all that was written before.
+   * @throws Error where they do not within half the time that a command may take
+   */
+  async replicated(replicas: number): Promise<void> {
+    if (replicas === 0) return;
+    const reached = await Promise.all(this.masters.map((master) => master.wait(replicas, this.timeoutMs / 2)));
+    const fewest = Math.min(...reached);
+    if (fewest < replicas) throw new Error(`${fewest} of ${replicas} replica(s) have it`);
+  }
+
   /** Ends the link unless `error` is only Redis's answer to one command. */
   noteError(error: unknown): void {
     if (!isAnswer(error)) this.fail(error instanceof Error ? error : new Error(String(error)));
@@ -106,11 +118,11 @@ export class RedisLink {
     this.fail(new Error('the link is closed'));
   }
 
-  private async connect(timeoutMs: number): Promise<void> {
+  private async connect(): Promise<void> {
     let timer: NodeJS.Timeout | undefined;
     // A server that accepts and says nothing keeps ioredis waiting.
     const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(new Error('no answer from Redis')), timeoutMs);
+      timer = setTimeout(() => reject(new Error('no answer from Redis')), this.timeoutMs);
     });
     const failed = this.lost.then((error) => {
       throw error;
@@ -119,8 +131,13 @@ export class RedisLink {
     await Promise.race([connected, late, failed]).finally(() => clearTimeout(timer));
   }
 
+  private get masters(): readonly Redis[] {
+    const { connection } = this;
+    return 'nodes' in connection ? connection.nodes('master') : [connection];
+  }
+
   private anyAddress(): RedisAddress {
-    const [server] = 'nodes' in this.connection ? this.connection.nodes('master') : [this.connection];
+    const [server] = this.masters;
     const { host = '127.0.0.1', port = 6379 } = server?.options ?? {};
     return { host, port };
   }

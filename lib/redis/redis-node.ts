@@ -122,6 +122,7 @@ export class RedisNode {
     try {
       link = await RedisLink.open(this.server, this.settings.commandTimeoutMs);
       await this.assert(link);
+      await link.replicated(this.settings.minimumReplicas);
     } catch (error) {
       link?.close();
       throw unreachable(this.server, error);

@@ -59,6 +59,8 @@ export interface RedisNodeOptions {
   readonly maximumInletFrames?: number | undefined;
   /** Milliseconds between two looks at which wills and session ends are due. Default 1,000. */
   readonly sweepMs?: number | undefined;
+  /** Replicas of Redis that must have a message before it is acknowledged; it costs a second round trip. Default 0. */
+  readonly minimumReplicas?: number | undefined;
   /** Bytes not yet taken by Redis beyond which QoS 0 for other nodes is dropped. Default 16,777,216. */
   readonly maximumUnsentBytes?: number | undefined;
 }
@@ -75,6 +77,7 @@ export const defaultNodeOptions = {
   claimMs: 86_400_000,
   maximumInletFrames: 100_000,
   sweepMs: 1000,
+  minimumReplicas: 0,
   maximumUnsentBytes: 16_777_216,
 } as const;
 

@@ -13,6 +13,29 @@ describe('nodes around a master that a Sentinel names', () => {
     );
   });
 
+  it('say so at start-up when there are fewer replicas than asked for', async () => {
+    await expect(start({ minimumReplicas: 2, commandTimeoutMs: 1000 })).rejects.toThrow(
+      /cannot be used \(1 of 2 replica\(s\) have it\); start replicas, or lower redis.minimumReplicas$/,
+    );
+  });
+
+  it('[A43] acknowledge only what a replica has, where that is asked for', async () => {
+    const [one, other] = [await start({ minimumReplicas: 1 }), await start()];
+    const subscriber = await other.client();
+    await subscriber.subscribe('a', { qos: 1 });
+    await untilWanted(one, 'a');
+    const publisher = await one.client();
+    await publishWhole(publisher, 'a', { payload: 'on both', qos: 1 });
+    await subscriber.expectPublish('a', 'on both');
+
+    redis().replica.freeze();
+    publisher.publish('a', { payload: 'on one', qos: 1, packetId: 7 });
+    await publisher.expectClosed();
+    redis().replica.thaw();
+
+    await publishWhole(await one.client(), 'a', { payload: 'on both again', qos: 1 });
+  });
+
   it('come back by themselves on the replica when the master dies, and take along what they have', async () => {
     const [one, other] = [await start(), await start()];
     const subscriber = await other.client();
