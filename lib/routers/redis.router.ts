@@ -48,18 +48,9 @@ export class RedisRouter extends Router {
     return this.redis.isReady;
   }
 
+  /** What this node has done with others since it started. */
   get counters(): RedisCounters {
     return this.redis.counters;
-  }
-
-  /** Frames that were not understood: another version, damaged, or not from a node at all. */
-  get refusedFrames(): number {
-    return this.redis.counters.framesRefused;
-  }
-
-  /** QoS 0 messages that other nodes wanted and were not sent. */
-  get droppedForNodes(): number {
-    return this.redis.counters.messagesDropped;
   }
 
   /** Names of the other nodes. */

@@ -76,7 +76,7 @@ describe('while Redis is away', () => {
     publisher.publish('a', { payload: 'x' });
     await publisher.expectNothing();
 
-    expect(one.router.droppedForNodes).toBe(1);
+    expect(one.router.counters.messagesDropped).toBe(1);
     await back(one, other);
   });
 

@@ -32,7 +32,7 @@ describe('[A25] a forged word of a stored queue', () => {
 
     for (const bytes of forged) await tell(one, bytes);
 
-    await until(() => one.router.refusedFrames === 2 * forged.length);
+    await until(() => one.router.counters.framesRefused === 2 * forged.length);
     await expectAsBefore(other, subscriber);
   });
 
@@ -48,7 +48,7 @@ describe('[A25] a forged word of a stored queue', () => {
     }
 
     // Looking into the queue it does not listen.
-    await until(() => one.router.refusedFrames > 0);
+    await until(() => one.router.counters.framesRefused > 0);
     await expectAsBefore(other, subscriber);
     expect(one.logged.filter((line) => line.startsWith('error'))).toEqual([]);
   });

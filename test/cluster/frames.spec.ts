@@ -97,7 +97,7 @@ describe('what is not from a node', () => {
       await client.xadd(`{${prefix()}}:routelog`, '*', 'c', 'not JSON');
       await client.xadd(`{${prefix()}}:retlog`, '*', 'v', 'x');
     });
-    await until(() => other.router.refusedFrames === 2 * forged.length + 1 + 2 + 1);
+    await until(() => other.router.counters.framesRefused === 2 * forged.length + 1 + 2 + 1);
 
     const publisher = await one.client();
     publisher.publish('a', { payload: 'x', qos: 1 });
