@@ -1,5 +1,6 @@
 import type { Subscription, Target } from '../topics/topic-tree.js';
 import type { Message } from './message.js';
+import { Recent } from './recent.js';
 import type { SharePresence, Subscriber } from './router.js';
 import type { Session } from './session.js';
 import type { ShareStrategy } from './share-strategy.js';
@@ -20,6 +21,8 @@ export class SharedSubscription implements Subscriber {
   /** Nodes with members, and whether any of those is connected. */
   private readonly nodes = new Map<ShareNode, boolean>();
   private turn = 0;
+  /** Who has got a message that may be routed again, by its `publishId`. */
+  private takers: Recent<Taker> | undefined;
   /** What other nodes were told last. */
   presence: SharePresence = 'none';
 
@@ -28,6 +31,11 @@ export class SharedSubscription implements Subscriber {
     readonly name: string,
     private readonly choose: ShareStrategy,
   ) {}
+
+  /** A message that is routed again goes to whom it went before. */
+  get toleratesRepeats(): true {
+    return true;
+  }
 
   /** Whether any member is connected, here or elsewhere. */
   get isOnline(): boolean {
@@ -74,36 +82,52 @@ export class SharedSubscription implements Subscriber {
 
   deliver(message: Message): void {
     // The node where it entered has chosen who gets it, and says so where that is a member here.
-    if (message.fromNode === undefined) this.handOut(message);
+    if (message.fromNode === undefined) this.give(message);
+  }
+
+  /** Gives the message to one member; when it is routed again, to the same one while that is there. */
+  give(message: Message): void {
+    const taker = message.publishId === undefined ? undefined : this.takers?.get(message.publishId);
+    if (!taker || !this.handTo(taker, message, true)) this.handOut(message);
   }
 
   /** Gives the message to one member: here if one is connected, else on another node if one is connected there. */
   handOut(message: Message): void {
-    const candidates = this.candidates();
-    if (this.nodes.size > 0 && !candidates[0]?.isOnline && this.passOn(message, candidates.length > 0)) return;
-    if (candidates.length === 0) {
-      this.passToAbsent(message);
-      return;
-    }
-    const session = this.pick(candidates, message);
-    session.deliver(message, this.targets.get(session)!, this);
+    const taker = this.takerOf(message);
+    if (!taker) return;
+    if (message.publishId !== undefined) (this.takers ??= new Recent(remembered)).set(message.publishId, taker);
+    this.handTo(taker, message, false);
   }
 
-  /** To each node in turn; who only has members that are away gets it when there is nobody at all here. */
-  private passOn(message: Message, hasMembersHere: boolean): boolean {
-    const others = [...this.nodes].filter(([{ name }]) => name !== message.fromNode);
-    const online = others.filter(([, isOnline]) => isOnline);
-    const nodes = online.length > 0 || hasMembersHere ? online : others;
-    if (nodes.length === 0) return false;
-    nodes[this.turn++ % nodes.length][0].deliverShared(message, this.name);
+  /** False when it is gone. */
+  private handTo(taker: Taker, message: Message, isRepeated: boolean): boolean {
+    const target = this.targets.get(taker as Session) ?? this.absent.get(taker as Subscriber);
+    if (target) {
+      const { subscriber } = target;
+      if (!isRepeated || subscriber.toleratesRepeats) subscriber.deliver(message, target, this);
+      return true;
+    }
+    if (!this.nodes.has(taker as ShareNode)) return false;
+    (taker as ShareNode).deliverShared(message, this.name);
     return true;
   }
 
-  private passToAbsent(message: Message): void {
+  private takerOf(message: Message): Taker | undefined {
+    const candidates = this.candidates();
+    const node =
+      this.nodes.size > 0 && !candidates[0]?.isOnline ? this.nodeOf(message, candidates.length > 0) : undefined;
+    if (node) return node;
+    if (candidates.length > 0) return this.pick(candidates, message);
     const members = [...this.absent.keys()];
-    if (members.length === 0) return;
-    const member = members[this.turn++ % members.length];
-    member.deliver(message, this.absent.get(member)!, this);
+    return members[this.turn++ % members.length];
+  }
+
+  /** Each node in turn; one that only has members that are away when there is nobody at all here. */
+  private nodeOf(message: Message, hasMembersHere: boolean): ShareNode | undefined {
+    const others = [...this.nodes].filter(([{ name }]) => name !== message.fromNode);
+    const online = others.filter(([, isOnline]) => isOnline);
+    const nodes = online.length > 0 || hasMembersHere ? online : others;
+    return nodes[this.turn++ % nodes.length]?.[0];
   }
 
   /** A strategy of the application's that fails, or names a stranger, must not cost the message. */
@@ -123,6 +147,11 @@ export class SharedSubscription implements Subscriber {
     return online === 0 || online === members.length ? members : members.filter((member) => member.isOnline);
   }
 }
+
+type Taker = Session | Subscriber | ShareNode;
+
+/** Messages of a group, at least, whose takers are known when they are routed again. */
+const remembered = 4096;
 
 /** No Local is not allowed here ([MQTT-3.8.3-4]): a member gets its own messages too. */
 function memberTarget<S>(member: S, { qos, retainAsPublished, identifier }: Subscription): Target<S> {

@@ -1,5 +1,6 @@
 import type { Broker } from '../broker/broker.js';
 import type { Message } from '../broker/message.js';
+import { Recent } from '../broker/recent.js';
 import { Router, type SharePresence, type Subscriber } from '../broker/router.js';
 import type { Session } from '../broker/session.js';
 import type { NodeFrame } from '../redis/node-frame.js';
@@ -8,7 +9,6 @@ import type { RedisCounters } from '../redis/redis-counters.js';
 import { RedisNode } from '../redis/redis-node.js';
 import type { RedisRouterOptions } from '../redis/redis-options.js';
 import { RedisRetained } from '../redis/redis-retained.js';
-import { RoutedOnce } from '../redis/routed-once.js';
 import type { Match, Subscription } from '../topics/topic-tree.js';
 import { DirectRouter } from './direct.router.js';
 
@@ -26,7 +26,8 @@ export class RedisRouter extends Router {
   private readonly direct = new DirectRouter();
   private readonly retained: RedisRetained;
   private readonly claims: RedisClaims;
-  private readonly routed = new RoutedOnce();
+  /** QoS 2 messages that were routed here: when one is routed again, subscribers of this node get it once. */
+  private readonly routed = new Recent<true>(65_536);
 
   constructor(options: RedisRouterOptions = {}) {
     super();
@@ -74,7 +75,7 @@ export class RedisRouter extends Router {
 
   override publish(message: Message, match: Match<Subscriber>): boolean {
     const { publishId } = message;
-    if (publishId !== undefined && !this.routed.note(publishId)) this.publishAgain(message, match);
+    if (publishId !== undefined && !this.isNew(publishId)) this.publishAgain(message, match);
     else this.direct.publish(message, match);
     if (message.retain) this.retained.publish(message, match);
     return match.targets.length > 0;
@@ -109,22 +110,28 @@ export class RedisRouter extends Router {
     for (const target of targets) if (target.subscriber.toleratesRepeats) target.subscriber.deliver(message, target);
   }
 
+  private isNew(publishId: string): boolean {
+    const isNew = !this.routed.get(publishId);
+    if (isNew) this.routed.set(publishId, true);
+    return isNew;
+  }
+
   private hear(frame: NodeFrame): boolean {
     if (frame.kind !== 'messages') return false;
     const { topics, counters } = this.redis.broker;
     for (const { share, message } of frame.messages) {
       if (share !== '') {
-        if (!this.handOut(share, message)) counters.messagesDropped++;
-      } else if (message.publishId === undefined || this.routed.note(message.publishId)) {
+        if (!this.giveTo(share, message)) counters.messagesDropped++;
+      } else if (message.publishId === undefined || this.isNew(message.publishId)) {
         this.direct.publish(message, topics.match(message.topic));
       }
     }
     return true;
   }
 
-  private handOut(share: string, message: Message): boolean {
+  private giveTo(share: string, message: Message): boolean {
     const group = this.redis.broker.subscriptions.group(share);
-    group?.handOut(message);
+    group?.give(message);
     return group !== undefined;
   }
 }

@@ -97,6 +97,34 @@ describe('a member of a group with a session in Redis', () => {
     expect((await redis().keysOfSessions(prefix())).filter((key) => key.includes(':h:'))).toEqual([]);
   });
 
+  it('[A45] [MQTT-4.3.3-10] gets a QoS 2 message that is routed again, as its first routing failed, and nobody else does', async () => {
+    const quiet = { heartbeatMs: 60_000, leaseMs: 600_000 };
+    const one = await startShared({ ...quiet, maximumInletFrames: 1 });
+    const members: WireClient[] = [];
+    for (const node of [await startShared(quiet), await startShared(quiet)]) members.push(await node.client());
+    for (const member of members) await member.subscribe(share, { qos: 2 });
+    await until(() => one.router.otherRoutes.length === 2);
+    const publisher = await resume(one, 'publisher');
+
+    const packetId = publisher.publish('a', { payload: '1', qos: 2 });
+    await publisher.expectClosed();
+    await redis().with(async (connection) => {
+      for (const inlet of await connection.keys(`*${prefix()}*:in:*`)) await connection.xtrim(inlet, 'MAXLEN', 0);
+    });
+    const again = await resume(one, 'publisher');
+    again.publish('a', { payload: '1', qos: 2, packetId, dup: true });
+    await again.expect({ type: PUBREC, packetId });
+    again.acknowledge(PUBREL, packetId);
+    await again.expect({ type: PUBCOMP, packetId });
+    await publishKept(again, 'a', { payload: 'last' });
+
+    const heard: string[] = [];
+    while (!heard.includes('last') || !heard.includes('1')) {
+      for (const member of members) heard.push(...(await hear(member, 0)));
+    }
+    expect(heard.toSorted()).toEqual(['1', 'last']);
+  });
+
   it('[A45] [MQTT-4.8.2-6] has refused a message: nobody else gets it', async () => {
     const { near, far, publisher } = await members();
     for (const [payload, qos] of [
