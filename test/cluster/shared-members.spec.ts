@@ -100,9 +100,9 @@ describe('a member of a group with a session in Redis', () => {
   it('[A45] [MQTT-4.3.3-10] gets a QoS 2 message that is routed again, as its first routing failed, and nobody else does', async () => {
     const quiet = { heartbeatMs: 60_000, leaseMs: 600_000 };
     const one = await startShared({ ...quiet, maximumInletFrames: 1 });
-    const members: WireClient[] = [];
-    for (const node of [await startShared(quiet), await startShared(quiet)]) members.push(await node.client());
-    for (const member of members) await member.subscribe(share, { qos: 2 });
+    const clients: WireClient[] = [];
+    for (const node of [await startShared(quiet), await startShared(quiet)]) clients.push(await node.client());
+    for (const client of clients) await client.subscribe(share, { qos: 2 });
     await until(() => one.router.otherRoutes.length === 2);
     const publisher = await resume(one, 'publisher');
 
@@ -120,7 +120,7 @@ describe('a member of a group with a session in Redis', () => {
 
     const heard: string[] = [];
     while (!heard.includes('last') || !heard.includes('1')) {
-      for (const member of members) heard.push(...(await hear(member, 0)));
+      for (const client of clients) heard.push(...(await hear(client, 0)));
     }
     expect(heard.toSorted()).toEqual(['1', 'last']);
   });
