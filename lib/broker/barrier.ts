@@ -1,5 +1,6 @@
 import type { Client } from './client.js';
 import type { Connection } from './connection.js';
+import { HeldAnswers, release } from './held-answers.js';
 import type { Outbox } from './outbox.js';
 import { NotKeptError } from './router.js';
 
@@ -19,16 +20,15 @@ export interface Committer {
  * readable in this turn of the event loop have been read, so their deliveries share commits and writes.
  */
 export class Barrier {
-  private connections: Connection[] = [];
-  private packets: (Buffer | undefined)[] = [];
-  private numbers: number[] = [];
+  private held = new HeldAnswers();
+  /** Empty, for the next tick. */
+  private spare: HeldAnswers | undefined;
   private outboxes: Outbox[] = [];
   private waiting: Waiting | undefined;
   private isScheduled = false;
   private released: Promise<void> | undefined;
   /** Nothing is held: what is replied is staged at once. */
   readonly isImmediate: boolean;
-
   constructor(
     private readonly committers: readonly Committer[],
     private readonly onWithheld: (error: unknown) => void,
@@ -69,10 +69,7 @@ export class Barrier {
       release(connection, packet, number);
       return;
     }
-    connection.owe();
-    this.connections.push(connection);
-    this.packets.push(packet);
-    this.numbers.push(number);
+    this.held.add(connection, packet, number);
     if (!this.isScheduled) this.schedule();
   }
 
@@ -88,18 +85,19 @@ export class Barrier {
   };
 
   private endCommit(): void {
-    const { connections, packets, numbers, waiting } = this;
-    this.connections = [];
-    this.packets = [];
-    this.numbers = [];
+    const { held, waiting } = this;
+    this.held = this.spare ?? new HeldAnswers();
+    this.spare = undefined;
     this.waiting = undefined;
     const kept = this.commit();
-    if (kept === undefined) {
-      releaseAll(connections, packets, numbers);
-      waiting?.resolve();
-    } else {
-      this.releaseAfter(kept, connections, packets, numbers, waiting);
-    }
+    if (kept) this.releaseAfter(kept, held, waiting);
+    else this.release(held, waiting);
+  }
+
+  private release(held: HeldAnswers, waiting: Waiting | undefined): void {
+    held.release();
+    this.spare = held;
+    waiting?.resolve();
   }
 
   /** Undefined when everything is kept already, as in memory; else what this and all earlier ticks wait for. */
@@ -112,23 +110,16 @@ export class Barrier {
     return pending;
   }
 
-  private releaseAfter(
-    kept: Promise<void>,
-    connections: readonly Connection[],
-    packets: readonly (Buffer | undefined)[],
-    numbers: readonly number[],
-    waiting: Waiting | undefined,
-  ): void {
+  private releaseAfter(kept: Promise<void>, held: HeldAnswers, waiting: Waiting | undefined): void {
     const released = kept.then(
       () => {
-        releaseAll(connections, packets, numbers);
+        this.release(held, waiting);
         this.flush();
-        waiting?.resolve();
       },
       (error: unknown) => {
         this.onWithheld(error);
-        // Never a lie on the wire: a client whose acknowledgement is missing reconnects and sends again.
-        withhold(error, connections, packets, numbers);
+        // A client whose acknowledgement is missing reconnects and sends again.
+        held.withhold((connection) => isWithheld(error, connection));
         this.flush();
         waiting?.resolve(error);
       },
@@ -167,17 +158,6 @@ function withResolvers(): Waiting {
   return { promise, resolve };
 }
 
-function releaseAll(
-  connections: readonly Connection[],
-  packets: readonly (Buffer | undefined)[],
-  numbers: readonly number[],
-): void {
-  for (let index = 0; index < connections.length; index++) {
-    release(connections[index], packets[index], numbers[index]);
-    connections[index].answered();
-  }
-}
-
 /** Waits for both, so that the one that fails first does not speak for the other. */
 async function both(one: Promise<void>, other: Promise<void>): Promise<void> {
   const outcomes = await Promise.allSettled([one, other]);
@@ -189,24 +169,8 @@ async function both(one: Promise<void>, other: Promise<void>): Promise<void> {
 const concerns = (error: unknown, publisher: Client | undefined): boolean =>
   !(error instanceof NotKeptError) || error.publishers.has(publisher);
 
-function withhold(
-  error: unknown,
-  connections: readonly Connection[],
-  packets: readonly (Buffer | undefined)[],
-  numbers: readonly number[],
-): void {
-  for (let index = 0; index < connections.length; index++) {
-    const { client } = connections[index];
-    // Undefined stands for the application; a connection without a client has published nothing.
-    const isSpared = error instanceof NotKeptError && client === undefined;
-    if (!isSpared && concerns(error, client)) connections[index].withhold(packets[index], numbers[index]);
-    else release(connections[index], packets[index], numbers[index]);
-    connections[index].answered();
-  }
-}
-
-function release(connection: Connection, packet: Buffer | undefined, number: number): void {
-  if (packet !== undefined) connection.outbox.packet(packet);
-  else if (number !== 0) connection.sendAcknowledgement(number >>> 16, number & 0xffff);
-  else connection.end();
+function isWithheld(error: unknown, { client }: Connection): boolean {
+  // Undefined stands for the application; a connection without a client has published nothing.
+  if (error instanceof NotKeptError && client === undefined) return false;
+  return concerns(error, client);
 }
