@@ -27,6 +27,7 @@ export type { MQTTdGreeting } from './mqttd.greetings.js';
 export { MQTTdHealthIndicator, type MQTTdHealth } from './mqttd.health.js';
 export { MQTTD_OPTIONS, MQTTdModule } from './mqttd.module.js';
 export type { MQTTdAddress, MQTTdListenerOptions, MQTTdOptions, MQTTdTlsOptions } from './mqttd.options.js';
+export type { MQTTdPart } from './mqttd.parts.js';
 export { MQTTdPublisher, type MQTTdPublishOptions } from './mqttd.publisher.js';
 export { MQTTdStrategy, type MQTTdStatus } from './mqttd.strategy.js';
 export type { ProtocolVersion, QoS } from './protocol/packets.js';

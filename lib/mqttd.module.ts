@@ -8,7 +8,6 @@ import {
   type OnApplicationBootstrap,
   type OnApplicationShutdown,
   type OnModuleDestroy,
-  type Type,
 } from '@nestjs/common';
 import { ApplicationConfig, GraphInspector, ModuleRef, ModulesContainer, type NestContainer } from '@nestjs/core';
 import { NestMicroservice } from '@nestjs/microservices';
@@ -19,16 +18,8 @@ import { Router } from './broker/router.js';
 import { Store } from './broker/store.js';
 import { MQTTdUsageError } from './mqttd.errors.js';
 import { MQTTdHealthIndicator } from './mqttd.health.js';
-import {
-  checkOptions,
-  checkParts,
-  isLoopbackOnly,
-  makeAuth,
-  makeListeners,
-  makeRouter,
-  makeStore,
-  type MQTTdOptions,
-} from './mqttd.options.js';
+import { checkOptions, isLoopbackOnly, makeListeners, type MQTTdOptions } from './mqttd.options.js';
+import { checkParts, makeAuth, makeRouter, makeStore } from './mqttd.parts.js';
 import { MQTTdPublisher } from './mqttd.publisher.js';
 import { MQTTdStrategy } from './mqttd.strategy.js';
 
@@ -50,10 +41,6 @@ const { ConfigurableModuleClass } = new ConfigurableModuleBuilder<MQTTdOptions>(
   )
   .build();
 
-/** A class is made by Nest, with its dependencies; an instance is taken as it is. */
-const madeByNest = <T>(given: T | Type<T>, moduleRef: ModuleRef): T | Promise<T> =>
-  typeof given === 'function' ? moduleRef.create(given as Type<T>) : given;
-
 /**
  * Hosts an MQTT broker in the application.
  *
@@ -67,18 +54,18 @@ const madeByNest = <T>(given: T | Type<T>, moduleRef: ModuleRef): T | Promise<T>
       inject: [MQTTD_OPTIONS, ModuleRef],
       useFactory: (options: MQTTdOptions, moduleRef: ModuleRef) => {
         checkOptions(options);
-        return madeByNest(makeAuth(options), moduleRef);
+        return makeAuth(options, moduleRef);
       },
     },
     {
       provide: Router,
       inject: [MQTTD_OPTIONS, ModuleRef],
-      useFactory: (options: MQTTdOptions, moduleRef: ModuleRef) => madeByNest(makeRouter(options), moduleRef),
+      useFactory: makeRouter,
     },
     {
       provide: Store,
       inject: [MQTTD_OPTIONS, ModuleRef],
-      useFactory: (options: MQTTdOptions, moduleRef: ModuleRef) => madeByNest(makeStore(options), moduleRef),
+      useFactory: makeStore,
     },
     {
       provide: Broker,
@@ -119,7 +106,7 @@ export class MQTTdModule
 
   /**
    * Without options: one listener on port 1883, reachable from this machine.
-   * @param options `imports` are the modules whose providers an `auth`, `router` or `store` class needs
+   * @param options `imports` are the modules whose providers `auth`, `router` and `store` need
    */
   static override forRoot(
     options: MQTTdOptions & { isGlobal?: boolean; imports?: DynamicModule['imports'] } = {},

@@ -1,9 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { createSecureContext, type TlsOptions } from 'node:tls';
-import type { Type } from '@nestjs/common';
-import { AllowAllAuth } from './auth/allow-all.auth.js';
-import { CredentialsAuth, type UserEntry } from './auth/credentials.auth.js';
-import { Auth } from './broker/auth.js';
+import type { UserEntry } from './auth/credentials.auth.js';
+import type { Auth } from './broker/auth.js';
 import { defaultCapabilities, type Capabilities } from './broker/capabilities.js';
 import { defaultLimits, type Limits } from './broker/limits.js';
 import { Listener } from './broker/listener.js';
@@ -12,10 +10,7 @@ import { shareStrategyNames, type ShareStrategy, type ShareStrategyName } from '
 import type { Store } from './broker/store.js';
 import { TcpListener } from './listeners/tcp.listener.js';
 import { MQTTdUsageError } from './mqttd.errors.js';
-import { DirectRouter } from './routers/direct.router.js';
-import { RedisRouter } from './routers/redis.router.js';
-import { MemoryStore } from './stores/memory.store.js';
-import { RedisStore } from './stores/redis.store.js';
+import type { MQTTdPart } from './mqttd.parts.js';
 import { defaultNodeOptions, type RedisRouterOptions } from './redis/redis-options.js';
 
 /** Key, certificates and authorities as PEM text, or as the path of a PEM file; all else as in `node:tls`. */
@@ -43,19 +38,20 @@ export interface MQTTdOptions extends MQTTdAddress {
   readonly tls?: MQTTdTlsOptions | undefined;
   /** Several listeners; not together with `port`, `host` and `tls`. */
   readonly listeners?: readonly MQTTdListenerOptions[] | undefined;
-  /** Who may connect, publish and subscribe: users with their passwords, or an Auth of your own (class or instance). */
-  readonly auth?: { readonly users: Readonly<Record<string, UserEntry>> } | Auth | Type<Auth> | undefined;
+  /** Who may connect, publish and subscribe: users with their passwords, or an Auth of your own. */
+  readonly auth?: { readonly users: Readonly<Record<string, UserEntry>> } | MQTTdPart<Auth> | undefined;
   /** Lets everybody connect, from everywhere. Default false: without `auth` only this machine can. */
   readonly allowAnonymous?: boolean | undefined;
-  /** Takes messages to subscribers (class or instance). Default DirectRouter: in memory. */
-  readonly router?: Router | Type<Router> | undefined;
+  /** Takes messages to subscribers. Default DirectRouter: in memory. */
+  readonly router?: MQTTdPart<Router> | undefined;
   /**
    * Makes this application one of several nodes around a Redis: `{ host, port }`, `{ url }`, `{ sentinels, name }` or
-   * `{ cluster }`, and `keyPrefix`, `nodeId`. It is the short form of `router: new RedisRouter({ ... })` and needs the package `ioredis`.
+   * `{ cluster }`, and `keyPrefix`, `nodeId`. It is the short form of `router: new RedisRouter({ ... })` with
+   * `store: new RedisStore()`, and needs the package `ioredis`.
    */
   readonly redis?: RedisRouterOptions | undefined;
-  /** What survives a restart (class or instance). Default MemoryStore: nothing. */
-  readonly store?: Store | Type<Store> | undefined;
+  /** What survives a restart. Default MemoryStore, which keeps nothing; with `redis` a RedisStore. */
+  readonly store?: MQTTdPart<Store> | undefined;
   /** Bounds; each has a default. */
   readonly limits?: Partial<Limits> | undefined;
   /** What MQTT 5 clients are offered; everything unless switched off. */
@@ -225,23 +221,6 @@ const redisNames: Readonly<Record<keyof RedisRouterOptions, true>> = {
   maximumUnsentBytes: true,
 };
 
-/** The Router that the options ask for; a class is made by Nest. */
-export const makeRouter = ({ router, redis }: MQTTdOptions): Router | Type<Router> =>
-  router ?? (redis ? new RedisRouter(redis) : DirectRouter);
-
-/** The Store that the options ask for; a class is made by Nest. With `redis` sessions are shared unless told otherwise. */
-export const makeStore = ({ store, redis }: MQTTdOptions): Store | Type<Store> =>
-  store ?? (redis ? new RedisStore() : MemoryStore);
-
-/** @throws MQTTdUsageError for a store that cannot stand beside the router */
-export function checkParts(router: Router, store: Store): void {
-  if (store instanceof RedisStore && !(router instanceof RedisRouter)) {
-    throw invalid(
-      'store: a RedisStore needs a RedisRouter beside it; set redis: { ... }, or router: new RedisRouter()',
-    );
-  }
-}
-
 /** What fits into the packets that carry it. */
 const limitRanges: Readonly<Record<string, readonly [least: number, most: number]>> = {
   connectTimeoutMs: [1, 0x7fff_ffff],
@@ -361,25 +340,6 @@ function readPem(value: string | Buffer | undefined, path: string): string | Buf
       `${path}: cannot read '${value}' (${code}); give the path of a readable PEM file, or its text`,
       { cause: error },
     );
-  }
-}
-
-/**
- * The Auth that the options ask for; a class is made by Nest.
- * @throws MQTTdUsageError
- */
-export function makeAuth({ auth }: MQTTdOptions): Auth | Type<Auth> {
-  if (auth === undefined) return new AllowAllAuth();
-  if (auth instanceof Auth || typeof auth === 'function') return auth;
-  // What was given instead is not shown: it may be a password.
-  if (!isObject(auth)) throw invalid('auth: cannot be used; give { users: { ... } }, or an Auth of your own');
-  if (!isObject(auth.users) || Object.keys(auth.users).length === 0) {
-    throw invalid("auth.users: is empty; name at least one user, as in { users: { alice: 'scrypt$...' } }");
-  }
-  try {
-    return new CredentialsAuth(auth.users);
-  } catch (error) {
-    throw invalid(error instanceof Error ? error.message : String(error));
   }
 }
 

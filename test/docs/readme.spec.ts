@@ -1,10 +1,13 @@
 import { readFileSync } from 'node:fs';
 import { spawnSync } from 'node:child_process';
 import { describe, expect, it } from '@jest/globals';
+import { Test } from '@nestjs/testing';
+import { MQTTdBroker, RedisRouter, RedisStore } from 'nestjs-mqttd';
 import { codeBlocks } from '../support/markdown.js';
-import { apps } from '../support/nest-app.js';
+import { accepted, apps, openClient, portOf } from '../support/nest-app.js';
 import { mqttJs } from '../support/mqttjs.js';
 import { Program, programs } from '../support/programs.js';
+import { testRedis } from '../support/redis.js';
 import { builtSample } from '../support/samples.js';
 import { SensorsController } from './readme-app.js';
 
@@ -16,6 +19,7 @@ describe('README.md', () => {
   const start = apps();
   const connect = mqttJs();
   const run = programs();
+  const redis = testRedis();
   const sampleApplication = builtSample('start');
 
   it('shows on its first screen what happens when its commands are typed', async () => {
@@ -48,6 +52,25 @@ describe('README.md', () => {
 
   it('shows a health check that is the one tested', () => {
     expect(blocks('ts')).toContain(readFileSync('sample/05-two-nodes-redis/src/health.controller.ts', 'utf8'));
+  });
+
+  it('shows parts that come from DI, as they do here: a node around a Redis, which lets in whom the application knows', async () => {
+    expect(blocks('ts')).toContain(readFileSync('test/docs/readme-parts.ts', 'utf8'));
+    process.env.MQTT_PORT = '0';
+    process.env.REDIS_URL = `redis://127.0.0.1:${redis().port}`;
+    const { AppModule } = await import('./readme-parts.js');
+    const module = await Test.createTestingModule({ imports: [AppModule] }).compile();
+    await module.init();
+    try {
+      const { router, store } = module.get(MQTTdBroker);
+      expect([router, store]).toEqual([expect.any(RedisRouter), expect.any(RedisStore)]);
+      const stranger = await openClient(portOf(module));
+      expect(await stranger.connect({ username: 'meter-7' })).toMatchObject({ reasonCode: 0x86 });
+      const password = Buffer.from('from your database');
+      await accepted(await openClient(portOf(module)), { username: 'meter-7', password });
+    } finally {
+      await module.close();
+    }
   });
 
   it('shows handlers that do what it says', async () => {

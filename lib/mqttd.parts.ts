@@ -1,0 +1,142 @@
+import { Inject, Injectable, Optional, type FactoryProvider, type InjectionToken, type Type } from '@nestjs/common';
+import type { ModuleRef } from '@nestjs/core';
+import { AllowAllAuth } from './auth/allow-all.auth.js';
+import { CredentialsAuth } from './auth/credentials.auth.js';
+import { Auth } from './broker/auth.js';
+import { Router } from './broker/router.js';
+import { Store } from './broker/store.js';
+import { MQTTdUsageError } from './mqttd.errors.js';
+import { reasonOf } from './mqttd.handler.js';
+import type { MQTTdOptions } from './mqttd.options.js';
+import { DirectRouter } from './routers/direct.router.js';
+import { RedisRouter } from './routers/redis.router.js';
+import { MemoryStore } from './stores/memory.store.js';
+import { RedisStore } from './stores/redis.store.js';
+
+/**
+ * How an application gives the broker one of its parts: an instance, a class, or what Nest takes for a provider.
+ *
+ * Classes are made by Nest with what they inject; that, `useExisting` and `inject` are found where `imports` beside the
+ * options, or a global module, export them. What is made here gets none of Nest's life cycle hooks: a Router and a Store
+ * have `open` and `close`.
+ */
+export type MQTTdPart<T> =
+  | T
+  | Type<T>
+  | { readonly useValue: T }
+  | { readonly useClass: Type<T> }
+  | { readonly useExisting: InjectionToken }
+  | {
+      // oxlint-disable-next-line typescript/no-explicit-any -- as in Nest's FactoryProvider
+      readonly useFactory: (...dependencies: any[]) => T | Promise<T>;
+      readonly inject?: FactoryProvider['inject'];
+    };
+
+/** @throws MQTTdUsageError (as a rejection), or what a factory throws */
+export const makeAuth = ({ auth }: MQTTdOptions, moduleRef: ModuleRef): Promise<Auth> => {
+  if (auth === undefined) return Promise.resolve(new AllowAllAuth());
+  return make('auth', Auth, isUsers(auth) ? withUsers(auth.users) : auth, moduleRef);
+};
+
+/** @throws MQTTdUsageError (as a rejection), or what a factory throws */
+export const makeRouter = ({ router, redis }: MQTTdOptions, moduleRef: ModuleRef): Promise<Router> =>
+  make('router', Router, router ?? (redis ? new RedisRouter(redis) : new DirectRouter()), moduleRef);
+
+/**
+ * With `redis` sessions are shared unless told otherwise.
+ * @throws MQTTdUsageError (as a rejection), or what a factory throws
+ */
+export const makeStore = ({ store, redis }: MQTTdOptions, moduleRef: ModuleRef): Promise<Store> =>
+  make('store', Store, store ?? (redis ? new RedisStore() : new MemoryStore()), moduleRef);
+
+/** @throws MQTTdUsageError for a store that cannot stand beside the router */
+export function checkParts(router: Router, store: Store): void {
+  if (store instanceof RedisStore && !(router instanceof RedisRouter)) {
+    throw invalid(
+      'store: a RedisStore needs a RedisRouter beside it; set redis: { ... }, or router: new RedisRouter()',
+    );
+  }
+}
+
+async function make<T extends object>(
+  option: 'auth' | 'router' | 'store',
+  kind: abstract new () => T,
+  part: MQTTdPart<T>,
+  moduleRef: ModuleRef,
+): Promise<T> {
+  const made = await provide(option, part, moduleRef);
+  if (made instanceof kind) return made;
+  // What was given instead is not shown: it may be a password.
+  throw invalid(`${option}: cannot be used; give ${remedies[option]}: as an instance, as a class, or ${shapes}`);
+}
+
+const remedies = {
+  auth: '{ users: { ... } }, or an Auth of your own',
+  router: 'a RedisRouter, or a Router of your own',
+  store: 'a RedisStore, or a Store of your own',
+} as const;
+
+const shapes = 'by { useClass }, { useExisting }, { useValue } or { useFactory, inject }';
+
+async function provide<T>(option: string, part: MQTTdPart<T>, moduleRef: ModuleRef): Promise<unknown> {
+  if (typeof part === 'function') return explaining(option, moduleRef.create(part as Type<T>));
+  if (typeof part !== 'object' || part === null) return part;
+  if ('useValue' in part) return part.useValue;
+  if ('useClass' in part) return explaining(option, moduleRef.create(part.useClass));
+  if ('useExisting' in part) return (await explaining(option, injected([part.useExisting], moduleRef)))[0];
+  if ('useFactory' in part) {
+    const dependencies = await explaining(option, injected(part.inject ?? [], moduleRef));
+    return part.useFactory(...dependencies);
+  }
+  return part;
+}
+
+/** What Nest would inject into a constructor with these parameters, made by then. */
+async function injected(tokens: NonNullable<FactoryProvider['inject']>, moduleRef: ModuleRef): Promise<unknown[]> {
+  class Dependencies {
+    readonly values: unknown[];
+
+    constructor(...values: unknown[]) {
+      this.values = values;
+    }
+  }
+  Injectable()(Dependencies);
+  Reflect.defineMetadata('design:paramtypes', Array<unknown>(tokens.length).fill(Object), Dependencies);
+  for (const [index, given] of tokens.entries()) {
+    const isOptional = typeof given === 'object' && 'optional' in given;
+    Inject(isOptional ? given.token : given)(Dependencies, undefined, index);
+    if (isOptional && given.optional) Optional()(Dependencies, undefined, index);
+  }
+  return (await moduleRef.create(Dependencies)).values;
+}
+
+/** Nest says what it misses, but not where to put it. */
+async function explaining<T>(option: string, made: Promise<T>): Promise<T> {
+  try {
+    return await made;
+  } catch (error) {
+    const missing = /^Nest can't resolve .* argument "?(?<token>.+?)"? at index/.exec(reasonOf(error));
+    if (!missing) throw error;
+    const { token } = missing.groups!;
+    const remedy = 'name the module that exports it in imports, beside the options';
+    throw new MQTTdUsageError('INVALID_OPTION', `${option}: cannot find ${token}; ${remedy}`, { cause: error });
+  }
+}
+
+type Users = ConstructorParameters<typeof CredentialsAuth>[0];
+
+const isUsers = (auth: unknown): auth is { readonly users: Users } =>
+  typeof auth === 'object' && auth !== null && !(auth instanceof Auth) && 'users' in auth;
+
+function withUsers(users: Users): Auth {
+  if (typeof users !== 'object' || users === null || Object.keys(users).length === 0) {
+    throw invalid("auth.users: is empty; name at least one user, as in { users: { alice: 'scrypt$...' } }");
+  }
+  try {
+    return new CredentialsAuth(users);
+  } catch (error) {
+    throw invalid(error instanceof Error ? error.message : String(error));
+  }
+}
+
+const invalid = (message: string) => new MQTTdUsageError('INVALID_OPTION', message);
