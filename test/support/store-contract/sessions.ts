@@ -170,7 +170,7 @@ export function promisesOfSessions(start: StartInPlace): void {
     await first.subscribe('a', { qos: 1 });
     await leave(first);
 
-    node.clock.advance(10_000_000);
+    node.clock.advance(200_000);
     await publishKept(await node.client(), 'a', { payload: 'x' });
 
     const again = await node.client(4, { clientId: 'sub', cleanStart: false });
