@@ -22,14 +22,16 @@ export {
   Topic,
   TopicParam,
 } from './mqttd.decorators.js';
-export { MQTTdPublishError, MQTTdUsageError, type MQTTdUsageErrorCode } from './mqttd.errors.js';
+export { MQTTdException, MQTTdPublishError, MQTTdUsageError, type MQTTdUsageErrorCode } from './mqttd.errors.js';
 export type { MQTTdGreeting } from './mqttd.greetings.js';
 export { MQTTdHealthIndicator, type MQTTdHealth } from './mqttd.health.js';
-export { MQTTD_OPTIONS, MQTTdModule } from './mqttd.module.js';
+export { MQTTdModule } from './mqttd.module.js';
+export { MQTTD_OPTIONS } from './mqttd.options.js';
 export type { MQTTdAddress, MQTTdListenerOptions, MQTTdOptions, MQTTdTlsOptions } from './mqttd.options.js';
 export type { MQTTdPart } from './mqttd.parts.js';
 export { MQTTdPublisher, type MQTTdPublishOptions } from './mqttd.publisher.js';
 export { MQTTdStrategy, type MQTTdStatus } from './mqttd.strategy.js';
+export { dropMessage, replaceMessage, type MQTTdReplacement, type MQTTdVerdict } from './mqttd.verdicts.js';
 export type { ProtocolVersion, QoS } from './protocol/packets.js';
 export type { Properties as MQTTdProperties } from './protocol/properties.js';
 export { ReasonCode } from './protocol/reason-codes.js';

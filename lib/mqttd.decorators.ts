@@ -11,14 +11,32 @@ export const MQTTD_TRANSPORT = Symbol.for('nestjs-mqttd:transport');
 export type HandlerKind = 'publish' | 'subscribe' | 'request';
 
 /**
- * The method hears every message published to a matching topic: by clients, as a will, or by the application.
+ * How an `@OnPublish` method takes part in a message's way.
  *
- * It runs beside the delivery to subscribers and does not hold it up.
+ * - `observe`: it runs beside; the message is delivered and acknowledged at once.
+ * - `ack`: the message is delivered at once, and acknowledged when the method is done; what it throws is told to the
+ *   publisher.
+ * - `gate`: the message is delivered, retained and acknowledged only when the method is done, and not if it throws; it may
+ *   return `dropMessage()` or `replaceMessage({ ... })`.
+ */
+export type HandlerMode = 'observe' | 'ack' | 'gate';
+
+export interface OnPublishOptions {
+  /** Default `observe`. */
+  readonly mode?: HandlerMode;
+}
+
+/**
+ * The method hears every message published to a matching topic: by clients, as a will, or by the application.
  * @param patterns topic filters; a level `:name` is `+` with a name (`@TopicParam('name')`), `:name#` at the end is `#`
  * @throws MQTTdUsageError INVALID_FILTER | TWO_PATTERNS
  */
-export const OnPublish = (patterns: string | string[]): MethodDecorator =>
-  handler('OnPublish', patterns, EventPattern(checked('OnPublish', patterns), MQTTD_TRANSPORT, { mqttd: 'publish' }));
+export const OnPublish = (patterns: string | string[], { mode = 'observe' }: OnPublishOptions = {}): MethodDecorator =>
+  handler(
+    'OnPublish',
+    patterns,
+    EventPattern(checked('OnPublish', patterns), MQTTD_TRANSPORT, { mqttd: 'publish', mode }),
+  );
 
 /**
  * The method is called when a client subscribes to a filter that the pattern covers; what it returns is sent to that

@@ -1,3 +1,5 @@
+import { RpcException } from '@nestjs/microservices';
+
 /**
  * A mistake of the application's: an option, a decorator, an argument. Thrown at start-up where possible.
  *
@@ -36,6 +38,24 @@ export type MQTTdUsageErrorCode =
   | 'TWO_PATTERNS'
   /** This version of Nest gives no access to its container. */
   | 'UNSUPPORTED_NEST';
+
+/**
+ * Thrown by a handler, guard, pipe or interceptor: the Reason Code that the client is told, where the packet that answers
+ * it may carry that code (else 0x83).
+ */
+export class MQTTdException extends RpcException {
+  override readonly name = 'MQTTdException';
+
+  /** @param reasonString told to MQTT 5 clients beside the code */
+  constructor(
+    readonly reasonCode: number,
+    readonly reasonString?: string,
+  ) {
+    const message = reasonString ?? `reason code 0x${reasonCode.toString(16)}`;
+    // What is left of it behind Nest's own exception filter.
+    super({ status: 'error', message, reasonCode, reasonString });
+  }
+}
 
 /** A message of the application's was refused: nothing of it was stored or delivered. */
 export class MQTTdPublishError extends Error {

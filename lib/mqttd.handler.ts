@@ -1,15 +1,22 @@
 import { isObservable, lastValueFrom, takeUntil, throwError, toArray, type Observable } from 'rxjs';
 import type { MessageHandler } from '@nestjs/microservices';
+import { accepted, type Decider, type Decision } from './broker/decider.js';
 import type { Message } from './broker/message.js';
 import type { Subscriber } from './broker/router.js';
 import { MQTTdContext } from './mqttd.context.js';
-import type { HandlerKind } from './mqttd.decorators.js';
+import type { HandlerKind, HandlerMode } from './mqttd.decorators.js';
+import { MQTTdException } from './mqttd.errors.js';
+import { outcomeOf, reasonOf } from './mqttd.outcomes.js';
 import { decodePayload, type PayloadKind } from './mqttd.payload.js';
+import { decisionOf } from './mqttd.verdicts.js';
+import { PacketType } from './protocol/packets.js';
+import { ReasonCode } from './protocol/reason-codes.js';
 import type { NamedLevel } from './topics/topic-names.js';
 
 /** A Nest handler with everything that start-up found out about it. */
 export interface Handler {
   readonly kind: HandlerKind;
+  readonly mode: HandlerMode;
   /** What Nest made of the method: guards, pipes, interceptors and filters around it. */
   readonly callback: MessageHandler;
   readonly filter: string;
@@ -21,8 +28,19 @@ export interface Handler {
 
 /** What a handler's run needs of its surroundings. */
 export interface HandlerHost {
-  /** Runs a handler inside Nest's processing hooks and waits for it at shutdown; takes no more calls after that. */
-  run(context: MQTTdContext, call: () => Promise<void>): void;
+  /** Milliseconds that a call may take. */
+  readonly timeoutMs: number;
+  /** Calls of one handler at the same time. */
+  readonly concurrency: number;
+  /** Milliseconds since the epoch. */
+  now(): number;
+  /**
+   * Runs a handler inside Nest's processing hooks, and waits for it at shutdown, but not beyond `timeoutMs`.
+   * @returns false when no calls are taken any more
+   */
+  run(context: MQTTdContext, call: () => Promise<void>): Promise<boolean>;
+  /** The publisher's client is not read while too much of its is under way; the returned function takes that back. */
+  owe(message: Message): () => void;
   /** Sends each value of `values` as a reply to `request`, an error as an error reply; resolves behind the last. */
   reply(handler: Handler, request: Message, values: unknown): Promise<void>;
   warn(line: string): void;
@@ -32,55 +50,99 @@ export interface HandlerHost {
 
 /** Message -> Nest handler: the Subscriber that an `@OnPublish` or `@OnRequest` method stands for in the topic tree. */
 export class HandlerSubscriber implements Subscriber {
+  private readonly waiting: (() => void)[] = [];
+  private running = 0;
+
   constructor(
-    private readonly handler: Handler,
-    private readonly host: HandlerHost,
+    protected readonly handler: Handler,
+    protected readonly host: HandlerHost,
   ) {}
 
   deliver(message: Message): void {
     // In a cluster a handler runs once, where the message entered.
     if (message.fromNode !== undefined) return;
-    const { handler, host } = this;
+    const answered = this.host.owe(message);
+    this.decide(message).then(answered, answered);
+  }
+
+  /** Calls the method, in its turn; what comes of it is known by its deadline at the latest. */
+  decide(message: Message): Promise<Decision> {
     message.keep();
-    const context = new MQTTdContext(message, message.topic, message.publisher, handler.names);
-    host.run(context, async () => {
-      try {
-        const result = await this.call(message, context);
-        if (handler.kind === 'request') await host.reply(handler, message, result);
-        else await settled(result, host.stopped);
-      } catch (error) {
-        host.warn(`${handler.label} failed topic=${JSON.stringify(message.topic)}: ${reasonOf(error)}`);
-      }
+    const { timeoutMs } = this.host;
+    return new Promise((resolve) => {
+      const deadline = setTimeout(() => resolve(this.failed(message, tooLate)), timeoutMs).unref();
+      const finish = (decision: Decision): void => {
+        clearTimeout(deadline);
+        resolve(decision);
+      };
+      if (this.running < this.host.concurrency) this.begin(message, finish);
+      else this.waiting.push(() => this.begin(message, finish));
     });
   }
 
+  private begin(message: Message, finish: (decision: Decision) => void): void {
+    this.running++;
+    const { handler, host } = this;
+    const context = new MQTTdContext(message, message.topic, message.publisher, handler.names);
+    const ran = host.run(context, async () => finish(await this.call(message, context)));
+    void ran.then((isTaken) => {
+      if (!isTaken) finish(stopping);
+      this.running--;
+      this.waiting.shift()?.();
+    });
+  }
+
+  private async call(message: Message, context: MQTTdContext): Promise<Decision> {
+    const { handler, host } = this;
+    try {
+      const result = await this.resultOf(message, context);
+      if (handler.kind === 'request') {
+        await host.reply(handler, message, result);
+        return accepted;
+      }
+      const value = isObservable(result)
+        ? await lastValueFrom(result.pipe(takeUntil(host.stopped)), { defaultValue: undefined })
+        : result;
+      return handler.mode === 'gate' ? decisionOf(value, message, host.now()) : accepted;
+    } catch (error) {
+      return this.failed(message, error);
+    }
+  }
+
   /** A payload that cannot be read is an outcome like any other: a requester is told. */
-  private async call(message: Message, context: MQTTdContext): Promise<unknown> {
+  private async resultOf(message: Message, context: MQTTdContext): Promise<unknown> {
     const { callback, payloadKind } = this.handler;
     let data: unknown;
     try {
       data = decodePayload(message.payload, payloadKind);
     } catch (error) {
-      return throwError(() => error);
+      return throwError(() => new MQTTdException(ReasonCode.PayloadFormatInvalid, reasonOf(error)));
     }
     return callback(data, context);
   }
+
+  private failed({ topic, qos }: Message, error: unknown): Decision {
+    this.host.warn(`${this.handler.label} failed topic=${JSON.stringify(topic)}: ${reasonOf(error)}`);
+    return outcomeOf(error, qos === 2 ? PacketType.PUBREC : PacketType.PUBACK);
+  }
 }
+
+/** An `@OnPublish` method in the mode `ack` or `gate`: what comes of it is what the publisher is told. */
+export class DecidingHandler extends HandlerSubscriber implements Decider {
+  readonly decides: 'ack' | 'gate';
+
+  constructor(handler: Handler & { readonly mode: 'ack' | 'gate' }, host: HandlerHost) {
+    super(handler, host);
+    this.decides = handler.mode;
+  }
+}
+
+const tooLate = new Error('not done in time');
+
+const stopping: Decision = { reasonCode: ReasonCode.ImplementationSpecificError, isFault: true };
 
 /** Everything that a handler's result comes to: the values of an Observable until `stopped`, else the one value. */
 export async function valuesOf(result: unknown, stopped: Observable<void>): Promise<unknown[]> {
   const value = await result;
   return isObservable(value) ? lastValueFrom(value.pipe(takeUntil(stopped), toArray())) : [value];
-}
-
-/** Handlers that Nest wraps do not throw: their Observable errs, and only for who subscribes. */
-async function settled(result: unknown, stopped: Observable<void>): Promise<void> {
-  if (isObservable(result)) await lastValueFrom(result.pipe(takeUntil(stopped)), { defaultValue: undefined });
-}
-
-/** One line about an error of whatever shape, as Nest's RPC filters pass objects and strings on. */
-export function reasonOf(error: unknown): string {
-  if (typeof error === 'string') return error;
-  const message = (error as { message?: unknown } | undefined)?.message;
-  return typeof message === 'string' ? message : 'no reason given';
 }

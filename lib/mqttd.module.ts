@@ -17,14 +17,12 @@ import type { Log } from './broker/log.js';
 import { Router } from './broker/router.js';
 import { Store } from './broker/store.js';
 import { MQTTdUsageError } from './mqttd.errors.js';
+import { withLastFilter } from './mqttd.filter.js';
 import { MQTTdHealthIndicator } from './mqttd.health.js';
-import { checkOptions, isLoopbackOnly, makeListeners, type MQTTdOptions } from './mqttd.options.js';
+import { checkOptions, isLoopbackOnly, makeListeners, MQTTD_OPTIONS, type MQTTdOptions } from './mqttd.options.js';
 import { checkParts, makeAuth, makeRouter, makeStore } from './mqttd.parts.js';
 import { MQTTdPublisher } from './mqttd.publisher.js';
 import { MQTTdStrategy } from './mqttd.strategy.js';
-
-/** DI token of the options. */
-export const MQTTD_OPTIONS = Symbol.for('nestjs-mqttd:options');
 
 const { ConfigurableModuleClass } = new ConfigurableModuleBuilder<MQTTdOptions>({
   optionsInjectionToken: MQTTD_OPTIONS,
@@ -125,7 +123,7 @@ export class MQTTdModule
       container,
       { strategy: this.strategy },
       new GraphInspector(container),
-      config ?? new ApplicationConfig(),
+      withLastFilter(config ?? new ApplicationConfig()),
     );
     microservice.registerListeners();
     microservice.setIsInitialized(true);

@@ -33,6 +33,9 @@ export interface MQTTdAddress {
 export type MQTTdListenerOptions =
   { readonly tcp: MQTTdAddress } | { readonly tls: MQTTdAddress & MQTTdTlsOptions } | Listener;
 
+/** DI token of the options. */
+export const MQTTD_OPTIONS = Symbol.for('nestjs-mqttd:options');
+
 export interface MQTTdOptions extends MQTTdAddress {
   /** The short form for one listener that speaks TLS only; with `port` and `host` beside it. */
   readonly tls?: MQTTdTlsOptions | undefined;
@@ -58,6 +61,10 @@ export interface MQTTdOptions extends MQTTdAddress {
   readonly capabilities?: Partial<Capabilities> | undefined;
   /** Who of a Shared Subscription gets a message: a name, or a function. Default `roundRobin`. */
   readonly shareStrategy?: ShareStrategyName | ShareStrategy | undefined;
+  /** Milliseconds that a call of a handler may take before it counts as failed. Default 30,000. */
+  readonly handlerTimeoutMs?: number | undefined;
+  /** Calls of one handler at the same time; further ones wait for their turn. Default 1,000. */
+  readonly handlerConcurrency?: number | undefined;
   /** Whether global guards, pipes, interceptors and filters of the application apply to handlers. Default true. */
   readonly inheritAppConfig?: boolean | undefined;
 }
@@ -75,6 +82,8 @@ const knownOptions: Readonly<Record<keyof MQTTdOptions, true>> = {
   limits: true,
   capabilities: true,
   shareStrategy: true,
+  handlerTimeoutMs: true,
+  handlerConcurrency: true,
   inheritAppConfig: true,
 };
 
@@ -100,6 +109,12 @@ export function checkOptions(options: MQTTdOptions): void {
   if (options.listeners?.length === 0) throw invalid('listeners: is empty; leave it out to listen on port 1883');
   if (options.auth && options.allowAnonymous) {
     throw invalid('allowAnonymous: true would make auth meaningless; leave one of them out');
+  }
+  for (const name of ['handlerTimeoutMs', 'handlerConcurrency'] as const) {
+    const value = options[name];
+    if (value !== undefined && !(Number.isInteger(value) && value >= 1 && value <= 0x7fff_ffff)) {
+      throw invalid(`${name}: ${shown(value)}; use a whole number from 1 to 2147483647`);
+    }
   }
   if (options.redis) checkRedis(options.redis, options.router);
 }

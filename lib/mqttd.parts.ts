@@ -6,7 +6,7 @@ import { Auth } from './broker/auth.js';
 import { Router } from './broker/router.js';
 import { Store } from './broker/store.js';
 import { MQTTdUsageError } from './mqttd.errors.js';
-import { reasonOf } from './mqttd.handler.js';
+import { reasonOf } from './mqttd.outcomes.js';
 import type { MQTTdOptions } from './mqttd.options.js';
 import { DirectRouter } from './routers/direct.router.js';
 import { RedisRouter } from './routers/redis.router.js';

@@ -51,13 +51,10 @@ export class MQTTdPublisher {
     const owned = bytes === payload || payload instanceof Uint8Array ? Buffer.from(bytes) : bytes;
     const properties = Object.keys(given).length === 0 ? undefined : given;
     const message = Message.of({ topic, payload: owned, qos, retain, properties }, this.broker.clock.now());
-    const reasonCode = this.broker.publish(message);
+    const { reasonCode, reasonString = 'a limit refuses the message' } = await this.broker.submit(message);
     if (reasonCode >= 0x80) {
       const code = `0x${reasonCode.toString(16)}`;
-      throw new MQTTdPublishError(
-        reasonCode,
-        `publish(${JSON.stringify(topic)}): a limit refuses the message (${code})`,
-      );
+      throw new MQTTdPublishError(reasonCode, `publish(${JSON.stringify(topic)}): ${reasonString} (${code})`);
     }
     await this.broker.barrier.kept();
   }

@@ -1,4 +1,4 @@
-import { Injectable, Logger } from '@nestjs/common';
+import { Inject, Injectable, Logger } from '@nestjs/common';
 import { ModulesContainer } from '@nestjs/core';
 import { Server, type CustomTransportStrategy, type MessageHandler, type WritePacket } from '@nestjs/microservices';
 import { Subject, takeUntil, takeWhile } from 'rxjs';
@@ -7,10 +7,12 @@ import type { Connection } from './broker/connection.js';
 import { Message } from './broker/message.js';
 import { MQTTdContext } from './mqttd.context.js';
 import { DeclaredMethods } from './mqttd.declared-methods.js';
-import { MQTTD_TRANSPORT, isHandlerPattern, type HandlerKind } from './mqttd.decorators.js';
+import { MQTTD_TRANSPORT, isHandlerPattern, type HandlerKind, type HandlerMode } from './mqttd.decorators.js';
 import { MQTTdUsageError } from './mqttd.errors.js';
 import { greetings } from './mqttd.greetings.js';
-import { HandlerSubscriber, reasonOf, valuesOf, type Handler, type HandlerHost } from './mqttd.handler.js';
+import { DecidingHandler, HandlerSubscriber, valuesOf, type Handler, type HandlerHost } from './mqttd.handler.js';
+import { MQTTD_OPTIONS, type MQTTdOptions } from './mqttd.options.js';
+import { reasonOf, toldOf } from './mqttd.outcomes.js';
 import { encodePayload } from './mqttd.payload.js';
 import type { Properties } from './protocol/properties.js';
 import { covers, parsePattern } from './topics/topic-names.js';
@@ -38,8 +40,11 @@ export class MQTTdStrategy extends Server<Record<string, never>, MQTTdStatus> im
   constructor(
     private readonly broker: Broker,
     private readonly modules: ModulesContainer,
+    @Inject(MQTTD_OPTIONS) { handlerTimeoutMs = 30_000, handlerConcurrency = 1000 }: MQTTdOptions,
   ) {
     super();
+    this.host.timeoutMs = handlerTimeoutMs;
+    this.host.concurrency = handlerConcurrency;
     broker.greet = (connection, subscription) => this.greet(connection, subscription);
   }
 
@@ -56,13 +61,18 @@ export class MQTTdStrategy extends Server<Record<string, never>, MQTTdStatus> im
     this.messageHandlers.set(`${pattern} ${method.label}`, callback);
     const kind = extras.mqttd ?? (isEventHandler ? 'publish' : 'request');
     const { filter, names } = parsePattern(pattern);
-    const handler: Handler = { ...method, kind, callback, filter, names };
+    const mode = kind === 'publish' ? (extras.mode ?? 'observe') : 'observe';
+    const handler: Handler = { ...method, kind, mode, callback, filter, names };
     if (kind === 'subscribe') {
       this.greeters.push(handler);
       return;
     }
     const everything = { filter, qos: 2, noLocal: false, retainAsPublished: true, retainHandling: 2 } as const;
-    this.broker.topics.subscribe(new HandlerSubscriber(handler, this.host), everything);
+    const subscriber =
+      mode === 'observe'
+        ? new HandlerSubscriber(handler, this.host)
+        : new DecidingHandler({ ...handler, mode }, this.host);
+    this.broker.topics.subscribe(subscriber, everything);
   }
 
   /** Called by Nest: opens store, router and listeners; an address that cannot be had is an error for the caller. */
@@ -116,10 +126,21 @@ export class MQTTdStrategy extends Server<Record<string, never>, MQTTdStatus> im
 
   private readonly host = {
     stopped: new Subject<void>(),
-    run: (context, call) => {
-      if (this.isDraining) return;
-      const done: Promise<void> = this.runInHooks(context, call).finally(() => this.running.delete(done));
+    timeoutMs: 0,
+    concurrency: 0,
+    now: () => this.broker.clock.now(),
+    run: async (context, call) => {
+      if (this.isDraining) return false;
+      const done = this.inTime(this.runInHooks(context, call));
       this.running.add(done);
+      await done;
+      this.running.delete(done);
+      return true;
+    },
+    owe: ({ publisher, size }) => {
+      const connection = publisher && this.broker.sessions.get(publisher.clientId)?.connection;
+      connection?.owe(size);
+      return () => connection?.answered(size);
     },
     reply: (handler, request, values) =>
       new Promise<void>((resolve) => {
@@ -132,6 +153,14 @@ export class MQTTdStrategy extends Server<Record<string, never>, MQTTdStatus> im
       }),
     warn: (line) => this.logger.warn(line),
   } satisfies HandlerHost;
+
+  /** Who does not come back is not waited for: neither by those behind, nor in memory. */
+  private async inTime(call: Promise<void>): Promise<void> {
+    let deadline: NodeJS.Timeout | undefined;
+    const isLate = new Promise<void>((resolve) => (deadline = setTimeout(resolve, this.host.timeoutMs).unref()));
+    await Promise.race([call, isLate]);
+    clearTimeout(deadline);
+  }
 
   /** Whatever Nest's start hook makes of the call, it is waited for to its end. */
   private async runInHooks(context: MQTTdContext, call: () => Promise<void>): Promise<void> {
@@ -164,7 +193,7 @@ export class MQTTdStrategy extends Server<Record<string, never>, MQTTdStatus> im
       ...(correlationData && { correlationData }),
       ...(err !== undefined && { userProperties: [['status', 'error']] }),
     };
-    const payload = encodePayload(err === undefined ? response : { message: reasonOf(err) });
+    const payload = encodePayload(err === undefined ? response : { message: toldOf(err) });
     const fields = { topic: responseTopic, payload, qos: request.qos, retain: false, properties };
     const reply = Message.of(fields, this.broker.clock.now());
     if (!request.publisher) {
@@ -219,6 +248,7 @@ const greetingMs = 5000;
 
 interface Extras extends Record<string, unknown> {
   readonly mqttd?: HandlerKind;
+  readonly mode?: HandlerMode;
 }
 
 function toUsageError(error: unknown): unknown {

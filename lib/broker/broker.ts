@@ -10,6 +10,7 @@ import type { Peer } from './client.js';
 import { systemClock, type Clock } from './clock.js';
 import { Connection, beatMs } from './connection.js';
 import { Counters } from './counters.js';
+import { accepted, passGates, publishDecided, type Decision } from './decider.js';
 import { Deadlines } from './deadlines.js';
 import { defaultLimits, type Limits } from './limits.js';
 import type { Listener } from './listener.js';
@@ -143,15 +144,21 @@ export class Broker {
    * Hop 4 of a message: retained if asked, then routed.
    * @returns the Reason Code for its publisher: 0x00, 0x10 without subscribers, 0x97 when it cannot be retained
    */
-  publish(message: Message): number {
+  publish(message: Message, match = this.topics.match(message.topic)): number {
     if (message.retain) {
       if (!this.retained.hasRoomFor(message)) return ReasonCode.QuotaExceeded;
       this.retained.set(message);
     }
-    const match = this.topics.match(message.topic);
-    const isWanted = this.router.publish(message, match);
+    const isWanted = this.router.publish(message, match) || match.acks !== undefined;
     if (message.retain) message.forgetFrames();
     return isWanted ? ReasonCode.Success : ReasonCode.NoMatchingSubscribers;
+  }
+
+  /** What is published from here, by the application or as a will: decided about as what clients publish. */
+  submit(message: Message): Decision | Promise<Decision> {
+    const match = this.topics.match(message.topic);
+    if (!match.gates) return publishDecided(this, message, accepted);
+    return passGates(match, message).then((decision) => publishDecided(this, message, decision));
   }
 
   /** The session for a CONNECT: a connection that uses it is closed, a clean start discards it. */
@@ -267,14 +274,15 @@ export class Broker {
   }
 
   /** Publishes a will that is due, unless its client may not; resolves when that is decided, and done at once if it can be. */
-  publishWill(will: Message): Promise<void> | undefined {
+  publishWill(will: Message): Promise<unknown> | undefined {
     const failed = (error: unknown): void => this.log.error('a will could not be authorized', error);
     try {
       const verdict = this.auth.mayPublish(will.publisher!, will.topic);
       if (verdict instanceof Promise) {
-        return verdict.then((isAllowed) => void (isAllowed && this.publish(will))).catch(failed);
+        return verdict.then((isAllowed) => (isAllowed ? this.submit(will) : undefined)).catch(failed);
       }
-      if (verdict) this.publish(will);
+      const submitted = verdict ? this.submit(will) : undefined;
+      return submitted instanceof Promise ? submitted : undefined;
     } catch (error) {
       failed(error);
     }

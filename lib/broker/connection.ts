@@ -9,6 +9,7 @@ import type { Broker } from './broker.js';
 import type { Client, Peer } from './client.js';
 import type { Authentication } from './handlers/auth.js';
 import { handlePacket } from './handlers/index.js';
+import { Inlet } from './inlet.js';
 import type { Frame, Message } from './message.js';
 import { Outbox } from './outbox.js';
 import type { Session } from './session.js';
@@ -49,8 +50,11 @@ export class Connection {
   private readonly decoder: PacketDecoder;
   private parked = 0;
   private isWaitingForRoom = false;
-  /** Answers that wait until what they promise is kept. */
+  /** Messages that somebody decides about. */
+  readonly inlet = new Inlet(this);
+  /** Answers that wait until what they promise is kept, or until it is decided what they are, and bytes held for them. */
   private owed = 0;
+  private owedBytes = 0;
   private isWaitingForAnswers = false;
   private isClosing = false;
   private isGone = false;
@@ -103,14 +107,16 @@ export class Connection {
   }
 
   /** An answer waits for what it promises; a client to which too many are owed is not read. */
-  owe(): void {
+  owe(bytes = 0): void {
     this.owed++;
+    this.owedBytes += bytes;
   }
 
   /** An answer was given, or never will be. */
-  answered(): void {
+  answered(bytes = 0): void {
     this.owed--;
-    if (!this.isWaitingForAnswers || this.owed > this.mostOwed / 2) return;
+    this.owedBytes -= bytes;
+    if (!this.isWaitingForAnswers || this.owesMoreThan(0.5)) return;
     this.isWaitingForAnswers = false;
     this.readOn();
   }
@@ -202,6 +208,11 @@ export class Connection {
     this.broker.gone(this);
   }
 
+  /** Listens no more, and ends the stream when so many milliseconds have passed. */
+  destroyAfter(ms: number): void {
+    this.park(new Promise((resolve) => setTimeout(resolve, ms).unref()).then(() => this.destroy()));
+  }
+
   /** The one place where a fault of the peer, or of what we asked for it, ends a connection. */
   fail(error: unknown): void {
     if (!this.isOpen) return;
@@ -272,12 +283,14 @@ export class Connection {
     if (!this.isOpen) return;
     // A client that does not take our answers is not listened to, and one to whom too many are owed has to wait.
     if (!this.outbox.hasRoom()) this.isWaitingForRoom = true;
-    if (this.owed > this.mostOwed) this.isWaitingForAnswers = true;
+    if (this.owesMoreThan(1)) this.isWaitingForAnswers = true;
     if (this.isWaitingForRoom || this.isWaitingForAnswers) this.stream.pause();
   }
 
-  private get mostOwed(): number {
-    return this.broker.limits.receiveMaximum;
+  /** @param part of what may be owed to one client */
+  private owesMoreThan(part: number): boolean {
+    const { receiveMaximum, maximumUndecidedBytes } = this.broker.limits;
+    return this.owed > receiveMaximum * part || this.owedBytes > maximumUndecidedBytes * part;
   }
 
   private readOn(): void {

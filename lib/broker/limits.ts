@@ -22,6 +22,10 @@ export interface Limits {
   readonly onQueueFull: 'dropOldest' | 'dropNewest';
   /** Bytes written for one connection and not yet taken by its peer; beyond it QoS 0 is dropped. Default 1,048,576. */
   readonly maximumOutboxBytes: number;
+  /** Bytes of a client's messages that handlers have not done with; beyond it the client is not read. Default 1,048,576. */
+  readonly maximumUndecidedBytes: number;
+  /** How often a handler may fail over one message of a 3.1.1 client before it is acknowledged all the same. Default 5. */
+  readonly maximumPublishFaults: number;
   /** Retained messages of the broker. Default 1,000,000. */
   readonly maximumRetainedMessages: number;
   /** Bytes of the retained messages. Default 268,435,456. */
@@ -48,6 +52,8 @@ export const defaultLimits: Limits = {
   maximumQueuedBytes: 16_777_216,
   onQueueFull: 'dropNewest',
   maximumOutboxBytes: 1_048_576,
+  maximumUndecidedBytes: 1_048_576,
+  maximumPublishFaults: 5,
   maximumRetainedMessages: 1_000_000,
   maximumRetainedBytes: 268_435_456,
   maximumSubscriptions: 250_000,

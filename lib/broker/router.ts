@@ -9,6 +9,8 @@ import type { SharedSubscription } from './shared-subscription.js';
 export interface Subscriber {
   /** Whether it may get a message that is routed again: who it stands for tells by the `publishId`. */
   readonly toleratesRepeats?: boolean;
+  /** A Decider is asked, and gets nothing by `deliver`. */
+  readonly decides?: 'gate' | 'ack' | undefined;
   /**
    * Takes a message for which `target` (this subscriber's matching subscriptions, merged) was found.
    *

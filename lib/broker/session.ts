@@ -3,6 +3,7 @@ import { PacketType } from '../protocol/packets.js';
 import { TopicTree, type Subscription, type Target } from '../topics/topic-tree.js';
 import type { Broker } from './broker.js';
 import type { Connection } from './connection.js';
+import type { Decision } from './decider.js';
 import { Deliveries, Delivery, DeliveryState, packetIdOf } from './deliveries.js';
 import type { Message } from './message.js';
 import type { RetainedDelivery } from './retained-delivery.js';
@@ -32,6 +33,10 @@ export class Session implements Subscriber, ShareMember {
   readonly deliveries = new Deliveries();
   /** Packet identifiers of QoS 2 messages received and not yet released. */
   readonly received = new Set<number>();
+  /** QoS 2 messages that somebody still decides about, by packet identifier. */
+  readonly deciding = new Map<number, Promise<Decision>>();
+  /** How often deciding about a message has failed that its client will send again, by packet identifier. */
+  readonly faults = new Map<number, number>();
   private readonly waiting: (() => void)[] = [];
   /** Retained messages on their way, by the filter of their subscription. */
   private retained: TopicTree<RetainedDelivery> | undefined;

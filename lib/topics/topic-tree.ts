@@ -116,7 +116,11 @@ export class TopicTree<S extends object> {
     collect(this.literals.get(topic), found);
     this.root.collect(topic.split('/'), 0, found);
     const bucket = bucketOf(topic);
-    return { targets: merge(found), rootEpoch: this.rootEpoch, epoch: this.epochs[bucket], bucket };
+    const matched = merge(found);
+    const gates = decidersOf(matched, 'gate');
+    const acks = decidersOf(matched, 'ack');
+    const targets = gates || acks ? matched.filter(({ subscriber }) => decisionOf(subscriber) === undefined) : matched;
+    return { targets, gates, acks, rootEpoch: this.rootEpoch, epoch: this.epochs[bucket], bucket };
   }
 
   private forget(filter: string): void {
@@ -162,9 +166,20 @@ export interface Target<S> {
 
 export interface Match<S> {
   readonly targets: readonly Target<S>[];
+  /** Who decides before any target gets a message: subscribers with `decides: 'gate'`, which are no targets. */
+  readonly gates: readonly S[] | undefined;
+  /** Who has to have heard a message before it is acknowledged: subscribers with `decides: 'ack'`, no targets either. */
+  readonly acks: readonly S[] | undefined;
   readonly rootEpoch: number;
   readonly epoch: number;
   readonly bucket: number;
+}
+
+const decisionOf = (subscriber: object): unknown => ('decides' in subscriber ? subscriber.decides : undefined);
+
+function decidersOf<S extends object>(targets: readonly Target<S>[], kind: 'gate' | 'ack'): S[] | undefined {
+  const deciders = targets.map(({ subscriber }) => subscriber).filter((subscriber) => decisionOf(subscriber) === kind);
+  return deciders.length === 0 ? undefined : deciders;
 }
 
 interface Entry<S> {

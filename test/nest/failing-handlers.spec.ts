@@ -82,7 +82,7 @@ describe('a handler that fails', () => {
     device.publish('rejects', { payload: 'secret-7' });
 
     const line = await logged.find((one) => one.startsWith('warn [MQTTd]'));
-    expect(line).toBe('warn [MQTTd] Failing.rejects failed topic="rejects": Internal server error');
+    expect(line).toBe('warn [MQTTd] Failing.rejects failed topic="rejects": broken');
     expect(logged.all.join('\n')).not.toContain('secret-7');
   });
 });

@@ -6,8 +6,11 @@ import { ReasonCode } from '../../protocol/reason-codes.js';
 import { isReserved } from '../../topics/topic-names.js';
 import type { Capabilities } from '../capabilities.js';
 import type { Connection } from '../connection.js';
+import { accepted } from '../decider.js';
 import { Message } from '../message.js';
-import type { StoredSession } from '../stored-session.js';
+import type { Subscriber } from '../router.js';
+import type { Match } from '../../topics/topic-tree.js';
+import { acknowledge, refuse } from './publish-answers.js';
 
 /** Hop 3 of a message: alias, topic, quota, authorization, then on to the broker. */
 export function handlePublish(connection: Connection, packet: ReceivedPublish): void {
@@ -22,22 +25,22 @@ export function handlePublish(connection: Connection, packet: ReceivedPublish): 
   const topic = resolveAlias(connection, packet);
   if (packet.qos !== 0 && !admit(connection, packet)) return;
   if (isReserved(topic)) {
-    refuse(connection, packet, ReasonCode.NotAuthorized);
+    answer(connection, packet, ReasonCode.NotAuthorized);
     return;
   }
   if (packet.properties && !isFormatValid(broker.capabilities, packet)) {
-    refuse(connection, packet, ReasonCode.PayloadFormatInvalid);
+    answer(connection, packet, ReasonCode.PayloadFormatInvalid);
     return;
   }
   const verdict = broker.auth.mayPublish(client, topic);
   if (verdict === true) publish(connection, packet, topic);
-  else if (verdict === false) refuse(connection, packet, ReasonCode.NotAuthorized);
+  else if (verdict === false) answer(connection, packet, ReasonCode.NotAuthorized);
   else {
     connection.park(
       verdict.then((isAllowed) => {
         if (!connection.isOpen) return;
         if (isAllowed) publish(connection, packet, topic);
-        else refuse(connection, packet, ReasonCode.NotAuthorized);
+        else answer(connection, packet, ReasonCode.NotAuthorized);
       }),
     );
   }
@@ -79,57 +82,50 @@ function resolveAlias(connection: Connection, { topic, properties }: ReceivedPub
 }
 
 /** Quota and duplicates at QoS 1 and 2; false when the message is here already. */
-function admit(connection: Connection, { qos, packetId }: ReceivedPublish): boolean {
+function admit(connection: Connection, packet: ReceivedPublish): boolean {
+  const { qos, packetId } = packet;
   const session = connection.session!;
-  if (qos === 2 && session.received.has(packetId)) {
+  const isDecided = qos === 2 && session.received.has(packetId) && !session.faults.has(packetId);
+  if (isDecided && !session.deciding.has(packetId)) {
     // [MQTT-4.3.3-10]
-    connection.acknowledge(PacketType.PUBREC, packetId);
+    if (connection.inlet.isEmpty) connection.acknowledge(PacketType.PUBREC, packetId);
+    else connection.inlet.settle(packet, accepted);
     return false;
   }
   // [MQTT-3.3.4-7]
   if (++connection.unacknowledged > connection.broker.limits.receiveMaximum && connection.protocolVersion === 5) {
     throw new MqttError(ReasonCode.ReceiveMaximumExceeded, 'more messages in flight than allowed', 'MQTT-3.3.4-7');
   }
-  return true;
+  const deciding = qos === 2 ? session.deciding.get(packetId) : undefined;
+  if (deciding) connection.inlet.join(packet, deciding);
+  return deciding === undefined;
+}
+
+/** Nobody is to decide any more: in its turn. */
+function answer(connection: Connection, packet: ReceivedPublish, reasonCode: number): void {
+  if (connection.inlet.isEmpty) refuse(connection, packet, reasonCode);
+  else connection.inlet.settle(packet, { reasonCode });
 }
 
 function publish(connection: Connection, packet: ReceivedPublish, topic: string): void {
+  const { broker, inlet } = connection;
+  const session = connection.session!;
   // Only an expiry interval asks for the time.
-  const now = packet.properties ? connection.broker.clock.now() : 0;
+  const now = packet.properties ? broker.clock.now() : 0;
   const message = Message.received(packet, topic, connection.client!, now);
-  const { stored } = connection.session!;
-  if (packet.qos === 2 && stored?.isDurable) void routeOnce(connection, message.keep(), packet.packetId, stored);
-  else route(connection, message, packet.packetId);
+  const match = broker.topics.match(topic);
+  const isRecorded = packet.qos === 2 && session.stored?.isDurable === true;
+  if (packet.qos === 2 && session.received.has(packet.packetId)) inlet.addRouted(message.keep(), packet);
+  else if (match.gates || match.acks || isRecorded || !inlet.isEmpty) inlet.add(message.keep(), packet);
+  else route(connection, message, packet.packetId, match);
 }
 
-/** A QoS 2 message that may come again on another node: it is recorded under a name before anybody gets it. */
-async function routeOnce(
-  connection: Connection,
-  message: Message,
-  packetId: number,
-  stored: StoredSession,
-): Promise<void> {
-  connection.owe();
-  try {
-    message.publishId = await stored.admit(packetId);
-  } catch (error) {
-    connection.broker.log.debug(`not recorded, so not acknowledged id=${connection.describe()}: ${String(error)}`);
-    connection.destroy();
-    return;
-  } finally {
-    connection.answered();
-  }
-  // Not acknowledged, so the client sends it again; where this node was stopped meanwhile, it may have done so elsewhere.
-  if (connection.isOpen && stored.isCurrent) route(connection, message, packetId);
-}
-
-function route(connection: Connection, message: Message, packetId: number): void {
+function route(connection: Connection, message: Message, packetId: number, match: Match<Subscriber>): void {
   const { broker } = connection;
   const { qos } = message;
-  const reasonCode = broker.publish(message);
+  const reasonCode = broker.publish(message, match);
   if (qos === 0) return;
   if (reasonCode >= 0x80) {
-    if (message.publishId !== undefined) broker.store.released(connection.session!, packetId);
     refuse(connection, { qos, packetId }, reasonCode);
     return;
   }
@@ -137,36 +133,5 @@ function route(connection: Connection, message: Message, packetId: number): void
     connection.session!.received.add(packetId);
     broker.store.received(connection.session!, packetId);
   }
-  const type = qos === 1 ? PacketType.PUBACK : PacketType.PUBREC;
-  if (reasonCode === 0 || connection.protocolVersion !== 5) connection.acknowledge(type, packetId);
-  else acknowledgeWith(connection, type, packetId, reasonCode);
+  acknowledge(connection, qos, packetId, reasonCode);
 }
-
-/** 3.1 and 3.1.1 cannot say no: the message is acknowledged and dropped ([v3: MQTT-3.3.5-2]). */
-function refuse(
-  connection: Connection,
-  { qos, packetId }: Pick<ReceivedPublish, 'qos' | 'packetId'>,
-  reasonCode: number,
-): void {
-  connection.broker.counters.messagesRefused++;
-  if (qos === 0) return;
-  const type = qos === 1 ? PacketType.PUBACK : PacketType.PUBREC;
-  if (connection.protocolVersion === 5) acknowledgeWith(connection, type, packetId, reasonCode);
-  else {
-    if (qos === 2) connection.session!.received.add(packetId);
-    connection.acknowledge(type, packetId);
-  }
-}
-
-function acknowledgeWith(connection: Connection, type: 4 | 5, packetId: number, reasonCode: number): void {
-  // A PUBREC that refuses ends the exchange ([MQTT-4.3.3-9]), any other waits for PUBREL.
-  if (type === PacketType.PUBACK || reasonCode >= 0x80) connection.unacknowledged--;
-  const reasonString = reasons[reasonCode];
-  connection.reply({ type, packetId, reasonCode, properties: reasonString ? { reasonString } : undefined });
-}
-
-const reasons: Readonly<Record<number, string>> = {
-  [ReasonCode.NotAuthorized]: 'publishing to this topic is not allowed',
-  [ReasonCode.QuotaExceeded]: 'no more messages can be retained',
-  [ReasonCode.PayloadFormatInvalid]: 'the payload is not UTF-8 as it claims to be',
-};
