@@ -16,14 +16,19 @@ export { MQTTdContext } from './mqttd.context.js';
 export {
   ConnectedClient,
   MQTTD_TRANSPORT,
+  OnConnect,
+  OnDisconnect,
   OnPublish,
   OnRequest,
   OnSubscribe,
+  OnUnsubscribe,
   Topic,
   TopicParam,
+  type HandlerMode,
+  type OnPublishOptions,
 } from './mqttd.decorators.js';
 export { MQTTdException, MQTTdPublishError, MQTTdUsageError, type MQTTdUsageErrorCode } from './mqttd.errors.js';
-export type { MQTTdGreeting } from './mqttd.greetings.js';
+export { grantQoS, type MQTTdGrant, type MQTTdGreeting } from './mqttd.greetings.js';
 export { MQTTdHealthIndicator, type MQTTdHealth } from './mqttd.health.js';
 export { MQTTdModule } from './mqttd.module.js';
 export { MQTTD_OPTIONS } from './mqttd.options.js';

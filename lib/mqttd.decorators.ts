@@ -8,7 +8,7 @@ import { isShared, isTopicFilter, parsePattern } from './topics/topic-names.js';
 export const MQTTD_TRANSPORT = Symbol.for('nestjs-mqttd:transport');
 
 /** What a handler is called for. */
-export type HandlerKind = 'publish' | 'subscribe' | 'request';
+export type HandlerKind = 'publish' | 'request' | 'connect' | 'disconnect' | 'subscribe' | 'unsubscribe';
 
 /**
  * How an `@OnPublish` method takes part in a message's way.
@@ -42,8 +42,8 @@ export const OnPublish = (patterns: string | string[], { mode = 'observe' }: OnP
  * The method is called when a client subscribes to a filter that the pattern covers; what it returns is sent to that
  * client, after the SUBACK and before retained messages.
  *
- * Return `{ topic, payload, qos?, retain? }` or an array of them. A bare value is sent to the requested filter, if that
- * has no wildcard.
+ * Return `{ topic, payload, qos?, retain? }` or an array of them, or `grantQoS(...)`. A bare value is sent to the requested
+ * filter, if that has no wildcard. What it throws refuses the subscription: MQTT 5 clients are told the Reason Code.
  * @throws MQTTdUsageError INVALID_FILTER | TWO_PATTERNS
  */
 export const OnSubscribe = (patterns: string | string[]): MethodDecorator =>
@@ -52,6 +52,37 @@ export const OnSubscribe = (patterns: string | string[]): MethodDecorator =>
     patterns,
     MessagePattern(checked('OnSubscribe', patterns), MQTTD_TRANSPORT, { mqttd: 'subscribe' }),
   );
+
+/**
+ * The method is called when a client unsubscribes from a filter that the pattern covers. What it throws keeps an MQTT 5
+ * client subscribed, and tells it the Reason Code; older ones cannot be told, and are unsubscribed.
+ * @throws MQTTdUsageError INVALID_FILTER | TWO_PATTERNS
+ */
+export const OnUnsubscribe = (patterns: string | string[]): MethodDecorator =>
+  handler(
+    'OnUnsubscribe',
+    patterns,
+    MessagePattern(checked('OnUnsubscribe', patterns), MQTTD_TRANSPORT, { mqttd: 'unsubscribe' }),
+  );
+
+/**
+ * The method is called when a client connects whose login was accepted, before the CONNACK. What it throws refuses the client:
+ * the Reason Code stands in the CONNACK, for clients of 3.1.1 and 3.1 the nearest return code.
+ * @throws MQTTdUsageError TWO_PATTERNS
+ */
+export const OnConnect = (): MethodDecorator =>
+  handler('OnConnect', [], MessagePattern([connectPattern], MQTTD_TRANSPORT, { mqttd: 'connect' }));
+
+/**
+ * The method is called when the connection of a client has ended that was let in, however it ended.
+ * @throws MQTTdUsageError TWO_PATTERNS
+ */
+export const OnDisconnect = (): MethodDecorator =>
+  handler('OnDisconnect', [], MessagePattern([disconnectPattern], MQTTD_TRANSPORT, { mqttd: 'disconnect' }));
+
+/** Nest wants a pattern for each handler; no client can publish there. */
+const connectPattern = '$SYS/mqttd/connect';
+const disconnectPattern = '$SYS/mqttd/disconnect';
 
 /**
  * The method answers requests (MQTT 5, 4.10): what it returns goes to the Response Topic with the Correlation Data.

@@ -16,6 +16,27 @@ export interface MQTTdGreeting {
 }
 
 /**
+ * What an `@OnSubscribe` method returns to grant less than the client has asked for.
+ * @param qos the highest QoS that is granted
+ * @param greeting sent to the client as if it had been returned
+ */
+export const grantQoS = (qos: QoS, ...greeting: readonly MQTTdGreeting[]): MQTTdGrant => new Granted(qos, greeting);
+
+export type MQTTdGrant = Granted;
+
+class Granted {
+  constructor(
+    readonly qos: QoS,
+    readonly greeting: readonly MQTTdGreeting[],
+  ) {}
+}
+
+export const isGranted = (value: unknown): value is MQTTdGrant => value instanceof Granted;
+
+/** The lowest of all. */
+export const grantedQoS = ({ qos }: MQTTdGrant, before: QoS = 2): QoS => (qos < before ? qos : before);
+
+/**
  * The messages that the values of an `@OnSubscribe` method stand for.
  * @param filter the requested filter, without `$share/group/`
  * @throws MQTTdUsageError INVALID_TOPIC
@@ -23,6 +44,7 @@ export interface MQTTdGreeting {
 export function greetings(values: readonly unknown[], filter: string): MessageFields[] {
   return values.flatMap((value) => {
     if (value === undefined || value === null) return [];
+    if (isGranted(value)) return value.greeting.map((one) => toMessage(one, filter));
     if (isGreeting(value)) return [toMessage(value, filter)];
     if (Array.isArray(value) && value.length > 0 && value.every(isGreeting)) {
       return value.map((one) => toMessage(one, filter));

@@ -26,7 +26,7 @@ export function outcomeOf(error: unknown, type: number): Decision {
 
 /** One line about an error for whoever asked: nothing of what went wrong inside. */
 export function toldOf(error: unknown): string {
-  return causeOf(error).reasonString ?? 'Internal server error';
+  return causeOf(error).reasonString || 'Internal server error';
 }
 
 /** Whether the application has made something wrong, other than saying no. */
@@ -38,13 +38,14 @@ function causeOf(error: unknown): Decision {
   if (typeof given === 'string') return { reasonCode: rpcCodes[given] ?? fault.reasonCode, reasonString: given };
   if (typeof given !== 'object' || given === null || given instanceof Error) return fault;
   const { reasonCode, reasonString, message } = given as { [name: string]: unknown };
-  const text = typeof reasonString === 'string' ? reasonString : undefined;
+  const text = typeof reasonString === 'string' ? reasonString : '';
   if (typeof reasonCode === 'number') return { reasonCode, reasonString: text };
   if (typeof message !== 'string' || message === 'Internal server error') return fault;
   return { reasonCode: rpcCodes[message] ?? fault.reasonCode, reasonString: message };
 }
 
-const fault: Decision = { reasonCode: ReasonCode.ImplementationSpecificError, isFault: true };
+/** Without a text: what went wrong inside is nobody's business outside. */
+const fault: Decision = { reasonCode: ReasonCode.ImplementationSpecificError, reasonString: '', isFault: true };
 
 /** What Nest throws where a guard says no. */
 const rpcCodes: Readonly<Record<string, number>> = { 'Forbidden resource': ReasonCode.NotAuthorized };

@@ -3,20 +3,18 @@ import { ModulesContainer } from '@nestjs/core';
 import { Server, type CustomTransportStrategy, type MessageHandler, type WritePacket } from '@nestjs/microservices';
 import { Subject, takeUntil, takeWhile } from 'rxjs';
 import { Broker } from './broker/broker.js';
-import type { Connection } from './broker/connection.js';
 import { Message } from './broker/message.js';
 import { MQTTdContext } from './mqttd.context.js';
 import { DeclaredMethods } from './mqttd.declared-methods.js';
 import { MQTTD_TRANSPORT, isHandlerPattern, type HandlerKind, type HandlerMode } from './mqttd.decorators.js';
 import { MQTTdUsageError } from './mqttd.errors.js';
-import { greetings } from './mqttd.greetings.js';
-import { DecidingHandler, HandlerSubscriber, valuesOf, type Handler, type HandlerHost } from './mqttd.handler.js';
+import { DecidingHandler, HandlerSubscriber, type Handler, type HandlerHost } from './mqttd.handler.js';
 import { MQTTD_OPTIONS, type MQTTdOptions } from './mqttd.options.js';
+import { HandlerReception } from './mqttd.reception.js';
 import { reasonOf, toldOf } from './mqttd.outcomes.js';
 import { encodePayload } from './mqttd.payload.js';
 import type { Properties } from './protocol/properties.js';
-import { covers, parsePattern } from './topics/topic-names.js';
-import type { Subscription } from './topics/topic-tree.js';
+import { parsePattern } from './topics/topic-names.js';
 
 /** Strings that `status` emits. */
 export type MQTTdStatus = 'listening' | 'draining' | 'closed';
@@ -30,7 +28,7 @@ export type MQTTdStatus = 'listening' | 'draining' | 'closed';
 export class MQTTdStrategy extends Server<Record<string, never>, MQTTdStatus> implements CustomTransportStrategy {
   override readonly transportId = MQTTD_TRANSPORT;
   protected override readonly logger = new Logger('MQTTd');
-  private readonly greeters: Handler[] = [];
+  private readonly reception: HandlerReception;
   private declared: DeclaredMethods | undefined;
   private readonly running = new Set<Promise<void>>();
   private isDraining = false;
@@ -45,7 +43,8 @@ export class MQTTdStrategy extends Server<Record<string, never>, MQTTdStatus> im
     super();
     this.host.timeoutMs = handlerTimeoutMs;
     this.host.concurrency = handlerConcurrency;
-    broker.greet = (connection, subscription) => this.greet(connection, subscription);
+    this.reception = new HandlerReception(broker, this.host);
+    broker.reception = this.reception;
   }
 
   /** Called by Nest for each pattern of each handler; ours are entered into the topic tree. */
@@ -63,8 +62,8 @@ export class MQTTdStrategy extends Server<Record<string, never>, MQTTdStatus> im
     const { filter, names } = parsePattern(pattern);
     const mode = kind === 'publish' ? (extras.mode ?? 'observe') : 'observe';
     const handler: Handler = { ...method, kind, mode, callback, filter, names };
-    if (kind === 'subscribe') {
-      this.greeters.push(handler);
+    if (kind !== 'publish' && kind !== 'request') {
+      this.reception.add(kind, handler);
       return;
     }
     const everything = { filter, qos: 2, noLocal: false, retainAsPublished: true, retainHandling: 2 } as const;
@@ -204,47 +203,10 @@ export class MQTTdStrategy extends Server<Record<string, never>, MQTTdStatus> im
     const target = this.broker.topics.match(responseTopic).targets.find(({ subscriber }) => subscriber === session);
     if (target) session!.deliver(reply, target);
   }
-
-  /** Calls every `@OnSubscribe` method whose pattern covers the requested filter and sends what they return. */
-  private greet(connection: Connection, subscription: Subscription): Promise<void> | undefined {
-    const matching = this.greeters.filter(({ filter }) => covers(filter, subscription.filter));
-    if (matching.length === 0 || this.isDraining) return undefined;
-    const calls = matching.map((handler) => this.callGreeter(handler, connection, subscription));
-    let deadline: NodeJS.Timeout | undefined;
-    // Retained messages wait for the greeting, but not for ever.
-    const isLate = new Promise<void>((resolve) => (deadline = setTimeout(resolve, greetingMs).unref()));
-    return Promise.race([Promise.all(calls).then(() => {}), isLate]).finally(() => clearTimeout(deadline));
-  }
-
-  private async callGreeter(handler: Handler, connection: Connection, subscription: Subscription): Promise<void> {
-    const { session, client } = connection;
-    const context = new MQTTdContext(undefined, subscription.filter, client, handler.names);
-    await new Promise<void>((resolve) => {
-      this.host.run(context, async () => {
-        try {
-          const values = await valuesOf(handler.callback(undefined, context), this.host.stopped);
-          // Behind the SUBACK, which waits for the store.
-          await this.broker.barrier.kept();
-          if (session?.connection !== connection) return;
-          for (const fields of greetings(values, subscription.filter)) {
-            session.deliverFor(subscription, Message.of(fields, this.broker.clock.now()));
-          }
-        } catch (error) {
-          const filter = JSON.stringify(subscription.filter);
-          this.logger.warn(`${handler.label} failed filter=${filter}: ${reasonOf(error)}`);
-        } finally {
-          resolve();
-        }
-      });
-    });
-  }
 }
 
 /** How long running handlers are waited for when the application stops. */
 const finishMs = 10_000;
-
-/** How long the retained messages of a subscription wait for `@OnSubscribe`. */
-const greetingMs = 5000;
 
 interface Extras extends Record<string, unknown> {
   readonly mqttd?: HandlerKind;

@@ -2,7 +2,7 @@ import type { Duplex } from 'node:stream';
 import { ReasonCode } from '../protocol/reason-codes.js';
 import { SeenTopics } from '../protocol/seen-topics.js';
 import { maximumLevels } from '../topics/topic-names.js';
-import { TopicTree, type Subscription } from '../topics/topic-tree.js';
+import { TopicTree } from '../topics/topic-tree.js';
 import type { Auth } from './auth.js';
 import { Barrier } from './barrier.js';
 import { defaultCapabilities, type Capabilities } from './capabilities.js';
@@ -16,6 +16,7 @@ import { defaultLimits, type Limits } from './limits.js';
 import type { Listener } from './listener.js';
 import type { Log } from './log.js';
 import type { Message } from './message.js';
+import type { Reception } from './reception.js';
 import { RetainedMessages } from './retained-messages.js';
 import type { Router, Subscriber } from './router.js';
 import { Session } from './session.js';
@@ -59,11 +60,8 @@ export class Broker {
   /** Counts `beatMs` of a running event loop: while it is blocked no time passes for keep-alive. */
   beat = 0;
   readonly listeners: readonly Listener[];
-  /**
-   * Called for each subscription of a client, after the SUBACK and before retained messages, which wait for the promise.
-   * It must not reject.
-   */
-  greet: ((connection: Connection, subscription: Subscription) => Promise<void> | undefined) | undefined;
+  /** What the application says to clients, if it does. */
+  reception: Reception | undefined;
   /** Sessions without a connection that end some day. */
   private readonly expiring: Deadlines<Session>;
   private stopBeat: (() => void) | undefined;
@@ -203,6 +201,7 @@ export class Broker {
     const { session } = connection;
     if (!session || session.connection !== connection) return;
     this.log.debug(`client disconnected id=${connection.describe()}`);
+    this.reception?.disconnected(connection.client!);
     session.detach();
     if (session.stored) {
       this.release(session, session.stored);

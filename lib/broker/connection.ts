@@ -267,7 +267,7 @@ export class Connection {
 
   private read(): void {
     try {
-      while (this.isOpen && this.parked === 0) {
+      while (this.isOpen && this.parked === 0 && !this.isWaitingForRoom && !this.owesMoreThan(1)) {
         const packet = this.decoder.next();
         if (packet === undefined) break;
         this.heardAt = this.broker.beat;
@@ -295,15 +295,14 @@ export class Connection {
 
   private readOn(): void {
     this.heardAt = this.broker.beat;
+    this.read();
     if (this.isOpen && !this.isUnread) this.stream.resume();
   }
 
   private unpark(): void {
     // What it was parked for may have parked it again.
     if (--this.parked > 0) return;
-    this.heardAt = this.broker.beat;
-    this.read();
-    if (this.isOpen && !this.isUnread) this.stream.resume();
+    this.readOn();
   }
 
   private onRoom(): void {

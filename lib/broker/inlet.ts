@@ -18,6 +18,8 @@ export class Inlet {
   private readonly entries = new Ring<Entry>();
   /** How many at the front were routed, and only wait for their acknowledgement. */
   private routed = 0;
+  /** The last one that was routed has failed: nothing is routed before its publisher is answered. */
+  private isHeldUp = false;
 
   constructor(private readonly connection: Connection) {}
 
@@ -111,17 +113,30 @@ export class Inlet {
   }
 
   private pump(): void {
-    const { entries } = this;
-    for (let entry = entries.at(this.routed); entry?.decision; entry = entries.at(++this.routed)) {
-      if (entry.publication.message && !entry.publication.isRouted) this.route(entry, entry.decision);
-    }
-    for (let entry = entries.at(0); this.routed > 0 && entry?.outcome; entry = entries.at(0)) {
-      entries.shift();
-      this.routed--;
-      this.connection.answered(entry.size);
-      entry.settle(entry.outcome);
-      if (!answer(this.connection, entry.publication, entry.outcome)) this.stop();
-    }
+    while (this.routeNext() || this.answerNext());
+  }
+
+  private routeNext(): boolean {
+    const entry = this.entries.at(this.routed);
+    if (!entry?.decision || this.isHeldUp) return false;
+    const { message, qos, isRouted } = entry.publication;
+    if (message && !isRouted) this.route(entry, entry.decision);
+    this.routed++;
+    // It may have to come again, and what is behind it then too.
+    this.isHeldUp = entry.outcome?.isFault === true && qos > 0;
+    return true;
+  }
+
+  private answerNext(): boolean {
+    const entry = this.entries.at(0);
+    if (!entry?.outcome || this.routed === 0) return false;
+    this.entries.shift();
+    this.routed--;
+    this.isHeldUp = false;
+    this.connection.answered(entry.size);
+    entry.settle(entry.outcome);
+    if (!answer(this.connection, entry.publication, entry.outcome)) this.stop();
+    return true;
   }
 
   private route(entry: Entry, decision: Decision): void {

@@ -96,9 +96,26 @@ function decide(connection: Connection, packet: ConnectPacket, verdict: Verdict)
 
 type Success = Extract<AuthStep, { type: 'success' }>;
 
-/** The client is who it says; where there are other nodes, they are told that it is here now. */
+/** The client is who it says; the application may have something against it. */
 function welcome(connection: Connection, packet: ConnectPacket, step: Success): void {
   const client = clientOf(connection, packet, step);
+  const asked = connection.broker.reception?.connect(client);
+  if (!asked) {
+    enter(connection, packet, step, client);
+    return;
+  }
+  connection.park(
+    asked.then((refusal) => {
+      if (!connection.isOpen) return;
+      if (refusal)
+        throw new MqttError(refusal.reasonCode, refusal.reasonString ?? 'the application refused the client');
+      enter(connection, packet, step, client);
+    }),
+  );
+}
+
+/** Where there are other nodes, they are told that the client is here now. */
+function enter(connection: Connection, packet: ConnectPacket, step: Success, client: Client): void {
   const claimed = claimFromNodes(connection, packet, client);
   if (claimed === undefined) {
     letIn(connection, packet, step, client, onlyHere);

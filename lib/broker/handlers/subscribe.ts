@@ -5,24 +5,53 @@ import { hasWildcard, isShared, isTopicFilter, parseShare } from '../../topics/t
 import type { Subscription } from '../../topics/topic-tree.js';
 import type { Capabilities } from '../capabilities.js';
 import type { Connection } from '../connection.js';
+import { isRefusal, type Refusal, type Welcome } from '../reception.js';
 import { RetainedDelivery } from '../retained-delivery.js';
 
 /** [MQTT-3.8.4-5] several filters are several SUBSCRIBEs with one SUBACK. */
 export function handleSubscribe(connection: Connection, packet: SubscribePacket): void {
-  const { maximumQoS } = connection.broker.capabilities;
+  const { broker } = connection;
+  const { maximumQoS } = broker.capabilities;
   const requests = packet.subscriptions.map((request) => toSubscription(request, packet, maximumQoS));
   for (const subscription of requests) refuseUnavailable(connection, subscription);
-  const verdicts = requests.map(({ filter }) => connection.broker.auth.maySubscribe(connection.client!, filter));
+  const verdicts = requests.map(({ filter }) => broker.auth.maySubscribe(connection.client!, filter));
   if (verdicts.every((verdict) => typeof verdict === 'boolean')) {
-    subscribe(connection, packet, requests, verdicts);
+    receive(connection, packet, requests, verdicts);
   } else {
     connection.park(
       Promise.all(verdicts.map(async (verdict) => verdict)).then((decided) => {
-        if (connection.isOpen) subscribe(connection, packet, requests, decided);
+        if (connection.isOpen) receive(connection, packet, requests, decided);
       }),
     );
   }
 }
+
+/** The application is asked about what is allowed. */
+function receive(
+  connection: Connection,
+  packet: SubscribePacket,
+  requests: readonly Subscription[],
+  verdicts: readonly boolean[],
+): void {
+  const { client, broker } = connection;
+  const answers = requests.map((subscription, index) =>
+    verdicts[index] ? broker.reception?.subscribe(client!, subscription) : notAuthorized,
+  );
+  if (answers.every(isKnown)) {
+    subscribe(connection, packet, requests, answers);
+    return;
+  }
+  connection.park(
+    Promise.all(answers.map(async (answer) => answer)).then((decided) => {
+      if (connection.isOpen) subscribe(connection, packet, requests, decided);
+    }),
+  );
+}
+
+const isKnown = (answer: Promise<Refusal | Welcome> | Refusal | undefined): answer is Refusal | undefined =>
+  !(answer instanceof Promise);
+
+const notAuthorized: Refusal = { reasonCode: ReasonCode.NotAuthorized };
 
 /** @throws MqttError when the filter breaks the rules of MQTT 5, 4.7 and 4.8.2 */
 function toSubscription(request: SubscriptionRequest, { properties }: SubscribePacket, maximumQoS: QoS): Subscription {
@@ -44,30 +73,34 @@ function subscribe(
   connection: Connection,
   packet: SubscribePacket,
   requests: readonly Subscription[],
-  verdicts: readonly boolean[],
+  answers: readonly (Refusal | Welcome | undefined)[],
 ): void {
   const { broker } = connection;
   const session = connection.session!;
-  const granted: Subscription[] = [];
+  const greetings: (() => void)[] = [];
   const retained: RetainedDelivery[] = [];
-  const reasonCodes = requests.map((subscription, index) => {
+  const reasonCodes = requests.map((request, index) => {
     const { filter } = packet.subscriptions[index];
-    const refused = verdicts[index] ? refusal(connection, filter, subscription) : ReasonCode.NotAuthorized;
+    const answer = answers[index];
+    const refused = isRefusal(answer) ? answer.reasonCode : refusal(connection, filter, request);
     if (refused !== undefined) return toVersion(connection, refused);
+    const subscription = { ...request, qos: Math.min(request.qos, (answer as Welcome | undefined)?.qos ?? 2) as QoS };
     const isNew = broker.subscriptions.add(session, filter, subscription);
-    granted.push(subscription);
+    for (const message of (answer as Welcome | undefined)?.greetings ?? []) {
+      greetings.push(() => session.deliverFor(subscription, message));
+    }
     if (wantsRetained(subscription, isNew)) retained.push(new RetainedDelivery(broker.retained, session, subscription));
     return subscription.qos;
   });
   connection.reply({ type: PacketType.SUBACK, packetId: packet.packetId, reasonCodes });
-  const sendRetained = (): void => {
+  const follow = (): void => {
+    if (session.connection !== connection) return;
+    for (const greet of greetings) greet();
     for (const delivery of retained) delivery.start();
   };
-  const greeted = granted.flatMap((subscription) => broker.greet?.(connection, subscription) ?? []);
-  if (greeted.length === 0 && broker.barrier.isImmediate) sendRetained();
+  if (broker.barrier.isImmediate) follow();
   // Behind the SUBACK.
-  else if (greeted.length === 0) void broker.barrier.kept().then(sendRetained, sendRetained);
-  else void Promise.all(greeted).then(sendRetained);
+  else void broker.barrier.kept().then(follow, follow);
 }
 
 /** [MQTT-3.3.1-9] [MQTT-3.3.1-10] [MQTT-3.3.1-11]; a shared subscription gets none (MQTT 5, 4.8.2). */

@@ -1,16 +1,38 @@
 import { PacketType, type UnsubscribePacket } from '../../protocol/packets.js';
 import { ReasonCode } from '../../protocol/reason-codes.js';
+import { isShared, parseShare } from '../../topics/topic-names.js';
 import type { Connection } from '../connection.js';
+import type { Refusal } from '../reception.js';
 
 /** [MQTT-3.10.4-6] several filters are several UNSUBSCRIBEs with one UNSUBACK, answered even when nothing was deleted. */
-export function handleUnsubscribe(connection: Connection, { packetId, filters }: UnsubscribePacket): void {
-  const session = connection.session!;
-  const reasonCodes = filters.map((filter) =>
-    connection.broker.subscriptions.remove(session, filter) ? ReasonCode.Success : ReasonCode.NoSubscriptionExisted,
+export function handleUnsubscribe(connection: Connection, packet: UnsubscribePacket): void {
+  const { broker, client } = connection;
+  const answers = packet.filters.map((filter) => broker.reception?.unsubscribe(client!, bare(filter)));
+  if (answers.every((answer) => answer === undefined)) {
+    unsubscribe(connection, packet, answers);
+    return;
+  }
+  connection.park(
+    Promise.all(answers).then((decided) => {
+      if (connection.isOpen) unsubscribe(connection, packet, decided);
+    }),
   );
-  connection.reply({
-    type: PacketType.UNSUBACK,
-    packetId,
-    reasonCodes: connection.protocolVersion === 5 ? reasonCodes : [],
-  });
 }
+
+function unsubscribe(
+  connection: Connection,
+  { packetId, filters }: UnsubscribePacket,
+  refusals: readonly (Refusal | undefined)[],
+): void {
+  const { broker, protocolVersion } = connection;
+  const session = connection.session!;
+  const reasonCodes = filters.map((filter, index) => {
+    const refusal = refusals[index];
+    // The UNSUBACK of 3.1.1 cannot say no: its clients rely on being rid of it.
+    if (refusal && protocolVersion === 5) return refusal.reasonCode;
+    return broker.subscriptions.remove(session, filter) ? ReasonCode.Success : ReasonCode.NoSubscriptionExisted;
+  });
+  connection.reply({ type: PacketType.UNSUBACK, packetId, reasonCodes: protocolVersion === 5 ? reasonCodes : [] });
+}
+
+const bare = (filter: string): string => (isShared(filter) ? parseShare(filter)?.filter : undefined) ?? filter;
