@@ -36,11 +36,10 @@ export class Inlet {
     const match = topics.match(message.topic);
     const { stored } = session;
     const isRecorded = message.qos === 2 && stored?.isDurable === true;
-    if (!match.gates && !isRecorded) entry.decision = accepted;
-    else {
-      const passing = match.gates ? passGates(match, message) : Promise.resolve(accepted);
-      this.decideBy(entry, isRecorded ? passing.then((decision) => record(entry, stored!, decision)) : passing);
-    }
+    const passing = match.gates ? passGates(match, message) : undefined;
+    if (isRecorded) this.decideBy(entry, record(entry, stored, passing));
+    else if (passing) this.decideBy(entry, passing);
+    else entry.decision = accepted;
     this.pump();
   }
 
@@ -162,8 +161,9 @@ export class Inlet {
 async function record(
   { publication }: Entry,
   stored: StoredSession,
-  decision: Decision,
+  passing: Promise<Decision> | undefined,
 ): Promise<Decision | undefined> {
+  const decision = passing ? await passing : accepted;
   if (isRefused(decision)) return decision;
   const { session, packetId } = publication;
   const message = decision.replacement ?? publication.message!;

@@ -188,10 +188,22 @@ describe('@OnSubscribe', () => {
     ],
     ['rejects', () => Promise.reject(new Error('broken'))],
     ['errs', () => throwError(() => new Error('broken'))],
-    ['returns what JSON cannot say', () => 1n],
-  ])('that %s is logged; retained messages and other greetings come all the same', async (_title, greet) => {
+  ])('that %s refuses the subscription, whatever others say, and is logged', async (_title, greet) => {
     const { app, client, logged } = await start({
       controllers: [greetingWith('a', greet), greetingWith('a', () => 'hello')],
+    });
+    await app.get(MQTTdPublisher).publish('a', 'retained', { retain: true });
+    const device = await client();
+
+    expect((await device.subscribe('a')).reasonCodes).toEqual([0x83]);
+
+    await device.expectNothing();
+    await logged.find((line) => line === 'warn [MQTTd] Greeter.greet failed filter="a": broken');
+  });
+
+  it('that returns what JSON cannot say is logged; retained messages and other greetings come all the same', async () => {
+    const { app, client, logged } = await start({
+      controllers: [greetingWith('a', () => 1n), greetingWith('a', () => 'hello')],
     });
     await app.get(MQTTdPublisher).publish('a', 'retained', { retain: true });
     const device = await client();

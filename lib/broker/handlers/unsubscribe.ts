@@ -13,7 +13,7 @@ export function handleUnsubscribe(connection: Connection, packet: UnsubscribePac
     return;
   }
   connection.park(
-    Promise.all(answers).then((decided) => {
+    Promise.all(answers.map(async (answer) => answer)).then((decided) => {
       if (connection.isOpen) unsubscribe(connection, packet, decided);
     }),
   );
