@@ -1,5 +1,5 @@
 import { publishFirstByte } from '../protocol/packet-encoder.js';
-import { PacketType } from '../protocol/packets.js';
+import { PacketType, prescribedFlags } from '../protocol/packets.js';
 import { TopicTree, type Subscription, type Target } from '../topics/topic-tree.js';
 import type { Broker } from './broker.js';
 import type { Connection } from './connection.js';
@@ -121,9 +121,9 @@ export class Session implements Subscriber, ShareMember {
   /** Behind the CONNACK, what is unfinished goes out again, then what waited ([MQTT-4.4.0-1]). */
   resume(): void {
     for (const delivery of this.deliveries.unfinished()) {
-      // [MQTT-4.9.0-3] no Receive Maximum delays a PUBREL
+      // [MQTT-4.9.0-3] no Receive Maximum delays a PUBREL; nor any commit, as this one is repeated
       if (delivery.state === DeliveryState.Released)
-        this.connection!.acknowledge(PacketType.PUBREL, packetIdOf(delivery));
+        this.connection!.sendAcknowledgement(pubrelFirstByte, packetIdOf(delivery));
       else this.sendNext(this.connection!);
     }
     this.pump();
@@ -280,6 +280,7 @@ export class Session implements Subscriber, ShareMember {
   }
 }
 
+const pubrelFirstByte = (PacketType.PUBREL << 4) | prescribedFlags(PacketType.PUBREL);
 /** Messages of the stored queue that wait in memory: with fewer it is asked for more. */
 const refillBelow = 64;
 /** Topics whose pending retained messages are remembered. */

@@ -40,6 +40,8 @@ export class RedisLanes {
     private readonly settings: NodeSettings,
     private readonly counters: RedisCounters,
     private readonly now: () => number,
+    /** Takes no more messages of a publisher: what it sends next must not overtake what was not kept. */
+    private readonly cutOff: (publisher: Client) => void,
   ) {
     this.header = messagesHeader(node);
     this.queuedHeader = queuedHeader(node);
@@ -174,6 +176,7 @@ export class RedisLanes {
     const written = this.settings.minimumReplicas > 0 ? kept.then(() => this.replicated()) : kept;
     const named = written.catch((error: unknown) => {
       const reason = error instanceof Error ? error.message : String(error);
+      for (const publisher of publishers) if (publisher) this.cutOff(publisher);
       throw new NotKeptError(`messages could not go to other nodes: ${reason}`, publishers, { cause: error });
     });
     const before = this.kept;

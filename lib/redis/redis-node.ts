@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import type { Broker } from '../broker/broker.js';
+import type { Client } from '../broker/client.js';
 import { decodeFrame, type NodeFrame } from './node-frame.js';
 import { unreachable } from './redis-connections.js';
 import { RedisCounters } from './redis-counters.js';
@@ -78,7 +79,8 @@ export class RedisNode {
     this.name = `${nodeId ?? hostname()}.${randomBytes(4).toString('hex')}`;
     const keys = (this.keys = redisKeys(this.settings.keyPrefix));
     const broker = () => this.broker;
-    this.lanes = new RedisLanes(this.name, keys, this.settings, this.counters, () => this.broker.clock.now());
+    const now = () => this.broker.clock.now();
+    this.lanes = new RedisLanes(this.name, keys, this.settings, this.counters, now, (client) => this.cutOff(client));
     this.routes = new RedisRoutes(this.name, keys, this.settings, this.lanes, broker);
     this.lease = new RedisNodeLease(keys, this.settings, this.routes, broker, (link, node) => this.inherit(link, node));
     this.inlet = { key: keys.inlet(this.name), position: '', take: ({ fields }) => this.receive(fields.get('f')) };
@@ -272,6 +274,11 @@ export class RedisNode {
       this.refuse('an entry of a log', error);
       return undefined;
     }
+  }
+
+  private cutOff(client: Client): void {
+    const connection = this.broker.sessions.get(client.clientId)?.connection;
+    if (connection?.client === client) connection.destroy();
   }
 
   private async inherit(link: RedisLink, node: string): Promise<void> {

@@ -10,8 +10,8 @@ import type { RedisSessions } from './redis-sessions.js';
 /** What Redis has of a session when its client connects. */
 export interface ClaimedState {
   readonly isPresent: boolean;
-  /** Sequence number of the first message that was never sent, and of the next one that comes. */
-  readonly unsent: number;
+  /** Sequence number of the first message that was not read, and of the next one that comes. */
+  readonly next: number;
   readonly tail: number;
   /** Packet identifiers of QoS 2 messages that were received and not released, and their names. */
   readonly received: ReadonlyMap<number, string>;
@@ -19,6 +19,8 @@ export interface ClaimedState {
   readonly handedOver: readonly number[];
   /** What may have been sent: sequence number and record. */
   readonly inFlight: readonly (readonly [sequence: number, record: Buffer])[];
+  /** The first of what was never sent, up to `next`. */
+  readonly queued: readonly (readonly [sequence: number, record: Buffer])[];
 }
 
 /**
@@ -52,7 +54,7 @@ export class RedisSession implements StoredSession, QueueOwner {
     // What goes on ends as it was, even if it ends with this connection.
     this.isDurable = expiryInterval > 0 || state.isPresent;
     this.admitted = new Map(state.received);
-    this.next = state.unsent;
+    this.next = state.next;
     this.tail = state.tail;
   }
 
@@ -67,7 +69,7 @@ export class RedisSession implements StoredSession, QueueOwner {
   restore(session: Session): void {
     this.session = session;
     if (!this.isDurable) return;
-    const { handedOver, inFlight } = this.state;
+    const { handedOver, inFlight, queued } = this.state;
     const unfinished = [
       ...handedOver.map((sequence) => [sequence, releasedDelivery()] as const),
       ...inFlight.flatMap(([sequence, record]) => {
@@ -77,6 +79,10 @@ export class RedisSession implements StoredSession, QueueOwner {
       }),
     ].sort(([one], [other]) => one - other);
     for (const [sequence, delivery] of unfinished) session.deliveries.restore(delivery, sequence);
+    for (const [sequence, record] of queued) {
+      const delivery = this.decode(record);
+      if (delivery) session.take(delivery, sequence);
+    }
     this.sessions.subscriptions.arrive(session);
     // What came between the claim and now has been told to nobody.
     this.sessions.lookAfter(this);

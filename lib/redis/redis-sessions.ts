@@ -353,14 +353,16 @@ interface Release {
   readonly will: WillFate;
 }
 
-function stateOf([, isPresent, , unsent, tail, received, handedOver, inFlight]: ClaimAnswer): ClaimedState {
+function stateOf(answer: ClaimAnswer): ClaimedState {
+  const [, isPresent, , tail, received, handedOver, inFlight, next, queued] = answer;
   return {
     isPresent: isPresent === 1,
-    unsent: Number(unsent),
+    next: Number(next),
     tail: Number(tail),
     received: new Map(pairs(received).map(([packetId, name]) => [Number(packetId), name.toString()])),
     handedOver: handedOver.map(Number),
     inFlight: pairs(inFlight).map(([sequence, record]) => [Number(sequence), record]),
+    queued: pairs(queued).map(([sequence, record]) => [Number(sequence), record]),
   };
 }
 

@@ -4,6 +4,8 @@
  * A single server takes commands as they are sent. In a Cluster one that finds its slot moved is sent again, behind those
  * that went to the new server at once. So what has an order waits there until what was sent under the same key before is
  * answered. A single server does not make anybody wait.
+ *
+ * Where one fails, those that wait behind it fail with it: they must not come before it when it is sent again.
  */
 export class RedisTurns {
   /** Bytes of `together` that wait. */
@@ -17,7 +19,7 @@ export class RedisTurns {
   inOrder<T>(key: string, send: () => Promise<T>): Promise<T> {
     if (!this.isCluster) return send();
     const before = this.last.get(key);
-    const sent = before ? before.then(send, send) : send();
+    const sent = before ? before.then(send) : send();
     this.last.set(key, sent);
     const leave = () => {
       if (this.last.get(key) === sent) this.last.delete(key);

@@ -86,8 +86,9 @@ end
 /**
  * KEYS s q o r i w e h. ARGV generation, node, clean start (1), expiry interval, now, messages in flight at most,
  * will record or nothing, will delay (ms).
- * Answers 0 when a newer connection has the session, else: 1, session present (1) or discarded (2), next due, first unsent, tail,
- * received (id, name ...), handed over, in flight (sequence number, record ...).
+ * Answers 0 when a newer connection has the session, else: 1, session present (1) or discarded (2), next due, tail,
+ * received (id, name ...), handed over, in flight (sequence number, record ...), next to read from the queue, and what of it
+ * stands here already (sequence number, record ...): the first of what waits, so that it needs no second question.
  */
 export const claimScript = redisScript<ClaimAnswer>(`${settleWills}${nextDue}
 local s = redis.call('HMGET', KEYS[1], 'g', 'o', 'x', 'h', 't', 'f', 'e', 'm')
@@ -106,20 +107,27 @@ if isPresent or ARGV[4] ~= '0' or ARGV[7] ~= '' then
 end
 if ARGV[7] ~= '' then redis.call('HSET', KEYS[6], 'r' .. ARGV[1], ARGV[7], 'v' .. ARGV[1], ARGV[8]) end
 local due = nextDue(KEYS[1], KEYS[6], KEYS[8])
-if not isPresent then return {1, s[3] and 2 or 0, due, '0', '0', {}, {}, {}} end
+if not isPresent then return {1, s[3] and 2 or 0, due, '0', {}, {}, {}, '0', {}} end
 local head, tail, unsent = tonumber(s[4]), tonumber(s[5]), tonumber(s[6])
 if s[2] ~= '' then unsent = math.min(tail, math.max(unsent, head + tonumber(s[8]))) end
-local inFlight = {}
-for sequence = head, unsent - 1 do
-  local number = string.format('%.0f', sequence)
-  local record = redis.call('HGET', KEYS[2], number)
-  if record then
-    inFlight[#inFlight + 1] = number
-    inFlight[#inFlight + 1] = record
+local function read(first, last, mostBytes)
+  local found, bytes, sequence = {}, 0, first
+  while sequence <= last and bytes < mostBytes do
+    local number = string.format('%.0f', sequence)
+    local record = redis.call('HGET', KEYS[2], number)
+    if record then
+      found[#found + 1] = number
+      found[#found + 1] = record
+      bytes = bytes + #record
+    end
+    sequence = sequence + 1
   end
+  return found, sequence
 end
-return {1, 1, due, string.format('%.0f', unsent), s[5],
-  redis.call('HGETALL', KEYS[4]), redis.call('SMEMBERS', KEYS[3]), inFlight}`);
+local inFlight = read(head, unsent - 1, math.huge)
+local queued, next = read(unsent, math.min(tail, unsent + 128) - 1, 65536)
+return {1, 1, due, s[5], redis.call('HGETALL', KEYS[4]), redis.call('SMEMBERS', KEYS[3]), inFlight,
+  string.format('%.0f', next), queued}`);
 
 /** Messages and bytes in a queue; an acknowledgement that Redis refused half-way, for want of memory, leaves bytes behind. */
 const queueSize = `
@@ -305,11 +313,12 @@ export type ClaimAnswer = [
   isClaimed: number,
   isPresent: number,
   due: Buffer,
-  unsent: Buffer,
   tail: Buffer,
   received: Texts,
   handedOver: Texts,
   inFlight: Texts,
+  next: Buffer,
+  queued: Texts,
 ];
 
 export type AppendAnswer = [node: string, dropped: number, ...sequences: (string | number)[]];

@@ -61,8 +61,8 @@ describe('Broker under fuzzing', () => {
     expect(broker.connections.size).toBe(1);
     expect(broker.topics.size).toBe(0);
     // The conversations reached the handlers, and some were refused there or before.
-    expect(broker.counters.messagesReceived).toBeGreaterThan(numRuns / 20);
-    expect(broker.counters.protocolErrors).toBeGreaterThan(numRuns / 20);
+    expect(broker.counters.messagesReceived).toBeGreaterThan(numRuns / 200);
+    expect(broker.counters.protocolErrors).toBeGreaterThan(numRuns / 200);
     await test.stop();
   });
 });

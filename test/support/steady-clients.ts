@@ -15,6 +15,8 @@ abstract class SteadyClient {
   /** What must not happen. */
   readonly faults: string[] = [];
   connections = 0;
+  /** Connections that have ended, and attempts that came to nothing. */
+  ends = 0;
   private isStopped = false;
   private running: Promise<void> | undefined;
 
@@ -24,7 +26,9 @@ abstract class SteadyClient {
     private readonly patienceMs = 1000,
   ) {}
 
+  /** Also again, after `stop`: with the session that it had. */
   start(): this {
+    this.isStopped = false;
     this.running = this.run();
     return this;
   }
@@ -54,6 +58,7 @@ abstract class SteadyClient {
       } catch {
         // Refused, closed, or nothing came: the next connection may be a better one.
       } finally {
+        this.ends++;
         client?.drop();
       }
       // As clients do: not at once.

@@ -14,6 +14,7 @@ import { RedisStore } from '../../lib/stores/redis.store.js';
 import { MemoryStore } from '../../lib/stores/memory.store.js';
 import { certificates } from './certificates.js';
 import { duplexPair } from './duplex-pair.js';
+import { testRedis } from './redis.js';
 import { ManualClock } from './manual-clock.js';
 import { WireClient } from './wire-client.js';
 
@@ -22,21 +23,38 @@ export const transports = ['memory', 'tcp', 'tls'] as const;
 export type Transport = (typeof transports)[number];
 
 /** One `describe` per transport; `start` runs a broker on it that is stopped after the test. */
-export function describeOverTransports(
-  title: string,
-  define: (start: (options?: Partial<BrokerOptions>) => Promise<TestBroker>) => void,
-): void {
+export function describeOverTransports(title: string, define: (start: StartBroker) => void): void {
   describe.each(transports)(`${title} over %s`, (transport) => {
-    const running: TestBroker[] = [];
-    afterEach(async () => {
-      await Promise.all(running.splice(0).map((broker) => broker.stop()));
-    });
-    define(async (options) => {
-      const broker = await startBroker(options, transport);
-      running.push(broker);
-      return broker;
-    });
+    define(stopped((options) => startBroker(options, transport)));
   });
+}
+
+/** The same once more with everything kept in Redis. */
+export function describeAlsoInRedis(title: string, define: (start: StartBroker) => void): void {
+  describeOverTransports(title, define);
+  describe(`${title}, kept in Redis`, () => {
+    const redis = testRedis();
+    const parts = () => ({
+      router: new RedisRouter({ port: redis().port, keyPrefix: randomUUID() }),
+      store: new RedisStore(),
+    });
+    define(stopped((options) => startBroker({ ...parts(), ...options })));
+  });
+}
+
+export type StartBroker = (options?: Partial<BrokerOptions>) => Promise<TestBroker>;
+
+/** Stops after each test what was started in it. */
+function stopped(start: StartBroker): StartBroker {
+  const running: TestBroker[] = [];
+  afterEach(async () => {
+    await Promise.all(running.splice(0).map((broker) => broker.stop()));
+  });
+  return async (options) => {
+    const broker = await start(options);
+    running.push(broker);
+    return broker;
+  };
 }
 
 /** A running broker with a clock of its own, and clients for it. */
@@ -62,7 +80,8 @@ export async function startBroker(
   const broker = new Broker({
     listeners: listener ? [listener] : [],
     auth: new AllowAllAuth(),
-    ...parts(),
+    router: new DirectRouter(),
+    store: new MemoryStore(),
     log: logInto(logged),
     clock,
     ...options,
@@ -91,13 +110,6 @@ export async function startBroker(
       await broker.close();
     },
   };
-}
-
-function parts(): Pick<BrokerOptions, 'router' | 'store'> {
-  const port = process.env.MQTTD_TEST_REDIS_PORT;
-  if (!port) return { router: new DirectRouter(), store: new MemoryStore() };
-  const router = new RedisRouter({ port: Number(port), keyPrefix: randomUUID() });
-  return { router, store: new RedisStore() };
 }
 
 function makeListener(transport: 'tcp' | 'tls'): TcpListener {

@@ -4,7 +4,7 @@ import { connectBytes311 } from '../../support/connect-bytes-311.js';
 import { breakOff } from '../../support/connection-steps.js';
 import { everyQoS } from '../../support/exchanges.js';
 import { leave, untilAway } from '../../support/scenario.js';
-import { describeOverTransports } from '../../support/test-broker.js';
+import { describeAlsoInRedis } from '../../support/test-broker.js';
 
 const will = (fields: Partial<WillFields> = {}): WillFields => ({
   topic: 'will/c',
@@ -14,7 +14,7 @@ const will = (fields: Partial<WillFields> = {}): WillFields => ({
   ...fields,
 });
 
-describeOverTransports('MQTT 3.1.1, 3.1 CONNECT: the will', (start) => {
+describeAlsoInRedis('MQTT 3.1.1, 3.1 CONNECT: the will', (start) => {
   it.each(everyQoS)('[MQTT-3.1.2-8] is published at QoS %d when the connection breaks', async (qos) => {
     const broker = await start();
     const other = await broker.client(4);

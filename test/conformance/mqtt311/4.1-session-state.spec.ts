@@ -4,12 +4,12 @@ import { hex } from '../../support/bytes.js';
 import { breakOff } from '../../support/connection-steps.js';
 import { publishWhole, receiveWhole } from '../../support/exchanges.js';
 import { leave } from '../../support/scenario.js';
-import { describeOverTransports } from '../../support/test-broker.js';
+import { describeAlsoInRedis } from '../../support/test-broker.js';
 
 const { PUBREC, PUBREL, PUBCOMP } = PacketType;
 const session = { clientId: 'c', cleanStart: false };
 
-describeOverTransports('MQTT 3.1.1, 4.1 Storing state', (start) => {
+describeAlsoInRedis('MQTT 3.1.1, 4.1 Storing state', (start) => {
   it('[MQTT-4.1.0-1] keeps subscriptions, queue and both sides of QoS 2 as long as the session lasts', async () => {
     const broker = await start();
     const other = await broker.client(4);

@@ -3,12 +3,12 @@ import { PacketType, type PublishPacket } from '../../../lib/protocol/packets.js
 import { hex } from '../../support/bytes.js';
 import { publishWhole, receiveWhole } from '../../support/exchanges.js';
 import { leave, packetIdsOf } from '../../support/scenario.js';
-import { describeOverTransports } from '../../support/test-broker.js';
+import { describeAlsoInRedis } from '../../support/test-broker.js';
 
 const { PUBACK, PUBREC, PUBREL, PUBCOMP } = PacketType;
 const session = { clientId: 'c', cleanStart: false };
 
-describeOverTransports('MQTT 3.1.1, 4.3 Quality of service', (start) => {
+describeAlsoInRedis('MQTT 3.1.1, 4.3 Quality of service', (start) => {
   it('[MQTT-4.3.1-1] sends at QoS 0 with QoS 0 and DUP 0, once', async () => {
     const broker = await start();
     const client = await broker.client(4, session);

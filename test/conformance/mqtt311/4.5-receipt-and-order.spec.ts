@@ -1,11 +1,11 @@
 import { expect, it } from '@jest/globals';
 import { everyQoS, payloads, publishWhole, receiveAll, receiveWhole } from '../../support/exchanges.js';
 import { leave } from '../../support/scenario.js';
-import { describeOverTransports } from '../../support/test-broker.js';
+import { describeAlsoInRedis } from '../../support/test-broker.js';
 
 const numbers = (count: number) => Array.from({ length: count }, (_, index) => `${index}`);
 
-describeOverTransports('MQTT 3.1.1, 4.5 Receipt and 4.6 Order', (start) => {
+describeAlsoInRedis('MQTT 3.1.1, 4.5 Receipt and 4.6 Order', (start) => {
   it('[MQTT-4.5.0-1] adds a message to the session of every client with a matching subscription', async () => {
     const broker = await start();
     const publisher = await broker.client(4);

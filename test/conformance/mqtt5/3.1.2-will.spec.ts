@@ -2,11 +2,11 @@ import { it } from '@jest/globals';
 import { breakOff, expectConnectRefused } from '../../support/connection-steps.js';
 import { leave } from '../../support/scenario.js';
 import { VerdictAuth } from '../../support/test-auths.js';
-import { describeOverTransports, type TestBroker } from '../../support/test-broker.js';
+import { describeAlsoInRedis, type TestBroker } from '../../support/test-broker.js';
 import { connectDev, watchWills, will } from '../../support/will-steps.js';
 import type { WireClient } from '../../support/wire-client.js';
 
-describeOverTransports('3.1.2.5 Will Message', (start) => {
+describeAlsoInRedis('3.1.2.5 Will Message', (start) => {
   it('[MQTT-3.1.2-7] [MQTT-3.1.2-8] publishes the will when the connection ends without DISCONNECT', async () => {
     const broker = await start();
     const watcher = await watchWills(broker);

@@ -3,12 +3,12 @@ import { PacketType } from '../../../lib/protocol/packets.js';
 import { framed, hex } from '../../support/bytes.js';
 import { payloads, publishWhole, receiveAll } from '../../support/exchanges.js';
 import { leave, resume } from '../../support/scenario.js';
-import { describeOverTransports } from '../../support/test-broker.js';
+import { describeAlsoInRedis } from '../../support/test-broker.js';
 import type { WireClient } from '../../support/wire-client.js';
 
 const { PUBREC, PUBREL, PUBCOMP, PUBACK } = PacketType;
 
-describeOverTransports('3.10 UNSUBSCRIBE', (start) => {
+describeAlsoInRedis('3.10 UNSUBSCRIBE', (start) => {
   it.each(['a0', 'a1', 'a3', 'a6', 'aa', 'af'])(
     '[MQTT-3.10.1-1] is malformed with the first byte %s',
     async (first) => {

@@ -1,9 +1,9 @@
 import { expect, it } from '@jest/globals';
 import { PacketType, type QoS } from '../../../lib/protocol/packets.js';
 import { payloadsOf, publishKept, readAll, resume } from '../../support/scenario.js';
-import { describeOverTransports } from '../../support/test-broker.js';
+import { describeAlsoInRedis } from '../../support/test-broker.js';
 
-describeOverTransports('3.3 PUBLISH, RETAIN', (start) => {
+describeAlsoInRedis('3.3 PUBLISH, RETAIN', (start) => {
   it('[MQTT-3.3.1-5] stores the message with RETAIN 1 in place of the one before', async () => {
     const broker = await start();
     const publisher = await broker.client();

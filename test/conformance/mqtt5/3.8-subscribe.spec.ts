@@ -3,9 +3,9 @@ import { PacketType } from '../../../lib/protocol/packets.js';
 import { framed, hex } from '../../support/bytes.js';
 import { everyQoS, payloads, publishWhole, receiveAll } from '../../support/exchanges.js';
 import { GuardedAuth } from '../../support/guarded-auth.js';
-import { describeOverTransports } from '../../support/test-broker.js';
+import { describeAlsoInRedis } from '../../support/test-broker.js';
 
-describeOverTransports('3.8 SUBSCRIBE', (start) => {
+describeAlsoInRedis('3.8 SUBSCRIBE', (start) => {
   it.each(['80', '81', '83', '86', '8a', '8f'])('[MQTT-3.8.1-1] is malformed with the first byte %s', async (first) => {
     const client = await (await start()).client();
 

@@ -1,12 +1,12 @@
 import { expect, it } from '@jest/globals';
 import { PacketType } from '../../../lib/protocol/packets.js';
 import { SlowStore } from '../../support/slow-store.js';
-import { describeOverTransports, type TestBroker } from '../../support/test-broker.js';
+import { describeAlsoInRedis, type TestBroker } from '../../support/test-broker.js';
 import type { WireClient } from '../../support/wire-client.js';
 
 const { PUBACK, PUBREC } = PacketType;
 
-describeOverTransports('4.3 QoS, who owns a message', (start) => {
+describeAlsoInRedis('4.3 QoS, who owns a message', (start) => {
   async function pair(broker: TestBroker): Promise<[publisher: WireClient, subscriber: WireClient]> {
     const subscriber = await broker.client();
     await subscriber.subscribe('a', { qos: 2 });

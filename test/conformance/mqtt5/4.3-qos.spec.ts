@@ -2,12 +2,12 @@ import { expect, it } from '@jest/globals';
 import { AllowAllAuth } from '../../../lib/auth/allow-all.auth.js';
 import { PacketType } from '../../../lib/protocol/packets.js';
 import { packetIdsOf, publishKept, readAll, readPublishes, resume } from '../../support/scenario.js';
-import { describeOverTransports, type TestBroker } from '../../support/test-broker.js';
+import { describeAlsoInRedis, type TestBroker } from '../../support/test-broker.js';
 import type { WireClient } from '../../support/wire-client.js';
 
 const { PUBACK, PUBREC, PUBREL, PUBCOMP } = PacketType;
 
-describeOverTransports('4.3 QoS', (start) => {
+describeAlsoInRedis('4.3 QoS', (start) => {
   async function pair(broker: TestBroker, qos: 0 | 1 | 2): Promise<[publisher: WireClient, subscriber: WireClient]> {
     const subscriber = await resume(broker, 'sub');
     await subscriber.subscribe('a', { qos });

@@ -1,11 +1,11 @@
 import { expect, it } from '@jest/globals';
 import { PacketType } from '../../../lib/protocol/packets.js';
 import { leave, packetIdsOf, payloadsOf, publishKept, readAll, readPublishes, resume } from '../../support/scenario.js';
-import { describeOverTransports } from '../../support/test-broker.js';
+import { describeAlsoInRedis } from '../../support/test-broker.js';
 
 const { PUBACK, PUBREC, PUBREL, PUBCOMP } = PacketType;
 
-describeOverTransports('4.4 redelivery', (start) => {
+describeAlsoInRedis('4.4 redelivery', (start) => {
   it('[MQTT-4.4.0-1] sends unacknowledged PUBLISH and PUBREL again with their identifiers on a resumed session', async () => {
     const broker = await start();
     const publisher = await broker.client();

@@ -1,9 +1,9 @@
 import { expect, it } from '@jest/globals';
 import { everyQoS, payloads, publishWhole, receiveAll, receiveWhole } from '../../support/exchanges.js';
 import { leave, resume } from '../../support/scenario.js';
-import { describeOverTransports } from '../../support/test-broker.js';
+import { describeAlsoInRedis } from '../../support/test-broker.js';
 
-describeOverTransports('4.5 Message receipt', (start) => {
+describeAlsoInRedis('4.5 Message receipt', (start) => {
   it('[MQTT-4.5.0-1] adds a message to the session of every client with a matching subscription', async () => {
     const broker = await start();
     const publisher = await broker.client();

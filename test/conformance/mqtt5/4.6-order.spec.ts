@@ -11,11 +11,11 @@ import {
   resume,
   sendTogether,
 } from '../../support/scenario.js';
-import { describeOverTransports } from '../../support/test-broker.js';
+import { describeAlsoInRedis } from '../../support/test-broker.js';
 
 const numbers = (count: number): string[] => Array.from({ length: count }, (_, index) => `${index}`);
 
-describeOverTransports('4.6 order', (start) => {
+describeAlsoInRedis('4.6 order', (start) => {
   it.each([0, 1, 2] as const)('[MQTT-4.6.0-5] [MQTT-4.6.0-6] keeps the order of a publisher, QoS %i', async (qos) => {
     const broker = await start();
     const subscriber = await broker.client();

@@ -2,13 +2,13 @@ import { expect, it } from '@jest/globals';
 import { PacketType } from '../../../lib/protocol/packets.js';
 import { payloads, publishWhole, receiveAll, receiveWhole } from '../../support/exchanges.js';
 import { leave, resume, untilAway } from '../../support/scenario.js';
-import { describeOverTransports, type TestBroker } from '../../support/test-broker.js';
+import { describeAlsoInRedis, type TestBroker } from '../../support/test-broker.js';
 import type { WireClient } from '../../support/wire-client.js';
 
 const { PUBACK, PUBREC } = PacketType;
 
 /** 4.8.2 leaves to the server who gets a message, and what becomes of one whose member is gone; here is what ours does. */
-describeOverTransports('4.8 Members of a shared subscription', (start) => {
+describeAlsoInRedis('4.8 Members of a shared subscription', (start) => {
   it('take turns by default', async () => {
     const broker = await start();
     const members = await join(broker, 3);

@@ -3,11 +3,11 @@ import { PacketType, type PublishPacket } from '../../../lib/protocol/packets.js
 import { framed, hex } from '../../support/bytes.js';
 import { everyQoS, payloads, publishWhole, receiveAll, receiveWhole } from '../../support/exchanges.js';
 import { leave, resume } from '../../support/scenario.js';
-import { describeOverTransports } from '../../support/test-broker.js';
+import { describeAlsoInRedis } from '../../support/test-broker.js';
 
 const { PUBACK, PUBREC, PUBREL, PUBCOMP } = PacketType;
 
-describeOverTransports('4.8 Shared subscriptions', (start) => {
+describeAlsoInRedis('4.8 Shared subscriptions', (start) => {
   it.each(['$share/', '$share//', '$share//a', '$share/g', '$share/g/'])(
     '[MQTT-4.8.2-1] refuses to subscribe to %s',
     async (filter) => {

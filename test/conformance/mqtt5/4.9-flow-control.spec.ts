@@ -11,7 +11,7 @@ import {
   sendTogether,
 } from '../../support/scenario.js';
 import { SlowStore } from '../../support/slow-store.js';
-import { describeOverTransports, type TestBroker } from '../../support/test-broker.js';
+import { describeAlsoInRedis, type TestBroker } from '../../support/test-broker.js';
 import type { WireClient } from '../../support/wire-client.js';
 
 const { PUBACK, PUBREC, PUBREL, PUBCOMP } = PacketType;
@@ -23,7 +23,7 @@ async function publishMany(broker: TestBroker, qos: 1 | 2, count: number): Promi
   return publisher;
 }
 
-describeOverTransports('4.9 flow control', (start) => {
+describeAlsoInRedis('4.9 flow control', (start) => {
   it.each([1, 2, 5])(
     '[MQTT-3.3.4-9] [MQTT-4.9.0-1] sends at most %i messages without PUBACK',
     async (receiveMaximum) => {
