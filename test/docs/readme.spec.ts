@@ -3,6 +3,8 @@ import { spawnSync } from 'node:child_process';
 import { describe, expect, it } from '@jest/globals';
 import { Test } from '@nestjs/testing';
 import { MQTTdBroker, RedisRouter, RedisStore } from 'nestjs-mqttd';
+import { PacketType, type AcknowledgePacket } from '../../lib/protocol/packets.js';
+import { until } from '../support/cluster.js';
 import { codeBlocks } from '../support/markdown.js';
 import { accepted, apps, openClient, portOf } from '../support/nest-app.js';
 import { mqttJs } from '../support/mqttjs.js';
@@ -10,6 +12,7 @@ import { Program, programs } from '../support/programs.js';
 import { testRedis } from '../support/redis.js';
 import { builtSample } from '../support/samples.js';
 import { SensorsController } from './readme-app.js';
+import { MetersController } from './readme-handlers.js';
 
 const readme = readFileSync('README.md', 'utf8');
 
@@ -71,6 +74,33 @@ describe('README.md', () => {
     } finally {
       await module.close();
     }
+  });
+
+  it('shows handlers that decide, as it says', async () => {
+    expect(blocks('ts')).toContain(readFileSync('test/docs/readme-handlers.ts', 'utf8'));
+    const { app, open, client } = await start({ controllers: [MetersController] });
+    const controller = app.get(MetersController);
+    expect(await (await open()).connect({ clientId: 'retired' })).toMatchObject({ reasonCode: 0x8a });
+
+    const meter = await client(5, { clientId: '7' });
+    const told = async (topic: string, payload: string) => {
+      meter.publish(topic, { payload, qos: 1 });
+      return (await meter.next(PacketType.PUBACK)) as AcknowledgePacket;
+    };
+
+    expect(controller.online).toEqual(new Set(['7']));
+    const { reasonCodes } = await meter.subscribe(['meters/7/name', 'meters/secret/#'], { qos: 2 });
+    expect(reasonCodes).toEqual([1, 0x87]);
+    expect((await told('meters/7/reading', '{"watts":60}')).reasonCode).toBe(0);
+    expect(controller.stored).toEqual([{ watts: 60 }]);
+    const refused = await told('meters/7/reading', '{"watts":-1}');
+    expect(refused).toMatchObject({ reasonCode: 0x99, properties: { reasonString: 'watts must not be less than 0' } });
+    expect((await told('meters/8/reading', '{"watts":60}')).reasonCode).toBe(0x87);
+    expect((await told('meters/7/name', '')).reasonCode).toBe(0x10);
+    meter.publish('meters/7/name', { payload: ' kitchen ', qos: 0 });
+    await meter.expectPublish('meters/7/name', 'kitchen');
+    meter.disconnect();
+    await until(() => controller.online.size === 0);
   });
 
   it('shows handlers that do what it says', async () => {
