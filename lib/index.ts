@@ -27,14 +27,21 @@ export {
   type HandlerMode,
   type OnPublishOptions,
 } from './mqttd.decorators.js';
-export { MQTTdException, MQTTdPublishError, MQTTdUsageError, type MQTTdUsageErrorCode } from './mqttd.errors.js';
+export {
+  MQTTdException,
+  MQTTdPublishError,
+  MQTTdRequestError,
+  MQTTdUsageError,
+  type MQTTdRequestErrorCode,
+  type MQTTdUsageErrorCode,
+} from './mqttd.errors.js';
 export { grantQoS, type MQTTdGrant, type MQTTdGreeting } from './mqttd.greetings.js';
 export { MQTTdHealthIndicator, type MQTTdHealth } from './mqttd.health.js';
 export { MQTTdModule } from './mqttd.module.js';
 export { MQTTD_OPTIONS } from './mqttd.options.js';
 export type { MQTTdAddress, MQTTdListenerOptions, MQTTdOptions, MQTTdTlsOptions } from './mqttd.options.js';
 export type { MQTTdPart } from './mqttd.parts.js';
-export { MQTTdPublisher, type MQTTdPublishOptions } from './mqttd.publisher.js';
+export { MQTTdPublisher, type MQTTdPublishOptions, type MQTTdRequestOptions } from './mqttd.publisher.js';
 export { MQTTdStrategy, type MQTTdStatus } from './mqttd.strategy.js';
 export { dropMessage, replaceMessage, type MQTTdReplacement, type MQTTdVerdict } from './mqttd.verdicts.js';
 export type { ProtocolVersion, QoS } from './protocol/packets.js';

@@ -57,6 +57,27 @@ export class MQTTdException extends RpcException {
   }
 }
 
+/** A request of the application's got no reply. */
+export class MQTTdRequestError extends Error {
+  override readonly name = 'MQTTdRequestError';
+
+  constructor(
+    readonly code: MQTTdRequestErrorCode,
+    message: string,
+  ) {
+    super(message);
+  }
+}
+
+export type MQTTdRequestErrorCode =
+  /** No client has subscribed to the topic, or the one that is asked has not, or is not connected here. */
+  | 'NOBODY'
+  /** A gate or a limit refuses the request. */
+  | 'REFUSED'
+  | 'TIMEOUT'
+  /** The application stops. */
+  | 'STOPPED';
+
 /** A message of the application's was refused: nothing of it was stored or delivered. */
 export class MQTTdPublishError extends Error {
   override readonly name = 'MQTTdPublishError';

@@ -2,7 +2,7 @@ import type { Match, Subscription, Target } from '../topics/topic-tree.js';
 import type { Broker } from './broker.js';
 import type { Client } from './client.js';
 import type { Message } from './message.js';
-import type { Session } from './session.js';
+import type { StoredSession } from './stored-session.js';
 import type { SharedSubscription } from './shared-subscription.js';
 
 /** Anything that messages are delivered to: a client's session, a Nest handler, another node. */
@@ -18,6 +18,11 @@ export interface Subscriber {
    * @param share the group on whose behalf it gets the message
    */
   deliver(message: Message, target: Target<Subscriber>, share?: SharedSubscription): void;
+}
+
+/** Who subscribes on this node: a session, or the application itself. */
+export interface LocalSubscriber extends Subscriber {
+  readonly stored?: StoredSession | undefined;
 }
 
 /** Takes a message to every matching subscriber, here and on other nodes. The class is type and DI token at once. */
@@ -49,11 +54,11 @@ export abstract class Router {
     return undefined;
   }
 
-  /** A session of this node has one more subscription, which has no share. */
-  subscribed(_session: Session, _subscription: Subscription): void {}
+  /** Somebody on this node has one more subscription, which has no share. */
+  subscribed(_subscriber: LocalSubscriber, _subscription: Subscription): void {}
 
-  /** A session of this node has one subscription less. */
-  unsubscribed(_session: Session, _subscription: Subscription): void {}
+  /** Somebody on this node has one subscription less. */
+  unsubscribed(_subscriber: LocalSubscriber, _subscription: Subscription): void {}
 
   /** What this node has of a group has changed: `$share/group/filter`. */
   shared(_filter: string, _presence: SharePresence): void {}

@@ -1,5 +1,5 @@
 import type { Broker } from '../broker/broker.js';
-import type { Session } from '../broker/session.js';
+import type { LocalSubscriber } from '../broker/router.js';
 import { isShared, isTopicFilter } from '../topics/topic-names.js';
 import type { RedisLanes } from './redis-lanes.js';
 import type { RedisLink } from './redis-link.js';
@@ -33,14 +33,14 @@ export class RedisRoutes {
     private readonly broker: () => Broker,
   ) {}
 
-  /** A session here has one more subscription. */
-  subscribed(session: Session, subscription: Subscription): void {
-    this.count(session, subscription, 1);
+  /** Somebody here has one more subscription. */
+  subscribed(subscriber: LocalSubscriber, subscription: Subscription): void {
+    this.count(subscriber, subscription, 1);
   }
 
-  /** A session here has one subscription less. */
-  unsubscribed(session: Session, subscription: Subscription): void {
-    this.count(session, subscription, -1);
+  /** Somebody here has one subscription less. */
+  unsubscribed(subscriber: LocalSubscriber, subscription: Subscription): void {
+    this.count(subscriber, subscription, -1);
   }
 
   /** What this node has of `filter` from now on. */
@@ -52,9 +52,9 @@ export class RedisRoutes {
   }
 
   /** A session that waits in a store gets QoS 1 and 2 by its queue: its node is sent only what is QoS 0 for it. */
-  private count(session: Session, { filter, qos }: Subscription, change: 1 | -1): void {
+  private count({ stored }: LocalSubscriber, { filter, qos }: Subscription, change: 1 | -1): void {
     const counts = this.counts.get(filter) ?? { online: 0, lossy: 0 };
-    counts[session.stored?.isDurable && qos > 0 ? 'lossy' : 'online'] += change;
+    counts[stored?.isDurable && qos > 0 ? 'lossy' : 'online'] += change;
     const { online, lossy } = counts;
     if (online + lossy === 0) this.counts.delete(filter);
     else this.counts.set(filter, counts);

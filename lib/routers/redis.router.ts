@@ -1,8 +1,7 @@
 import type { Broker } from '../broker/broker.js';
 import type { Message } from '../broker/message.js';
 import { Recent } from '../broker/recent.js';
-import { Router, type SharePresence, type Subscriber } from '../broker/router.js';
-import type { Session } from '../broker/session.js';
+import { Router, type LocalSubscriber, type SharePresence, type Subscriber } from '../broker/router.js';
 import type { NodeFrame } from '../redis/node-frame.js';
 import { RedisClaims } from '../redis/redis-claims.js';
 import type { RedisCounters } from '../redis/redis-counters.js';
@@ -81,12 +80,12 @@ export class RedisRouter extends Router {
     return match.targets.length > 0;
   }
 
-  override subscribed(session: Session, subscription: Subscription): void {
-    this.redis.routes.subscribed(session, subscription);
+  override subscribed(subscriber: LocalSubscriber, subscription: Subscription): void {
+    this.redis.routes.subscribed(subscriber, subscription);
   }
 
-  override unsubscribed(session: Session, subscription: Subscription): void {
-    this.redis.routes.unsubscribed(session, subscription);
+  override unsubscribed(subscriber: LocalSubscriber, subscription: Subscription): void {
+    this.redis.routes.unsubscribed(subscriber, subscription);
   }
 
   override shared(filter: string, presence: SharePresence): void {
