@@ -53,7 +53,7 @@ export class Requests {
       const timer = setTimeout(() => one.reject(late), timeoutMs).unref();
       this.waiting.set(id, one);
       this.hearOlder(fields.topic, one);
-      this.send(request, clientId).then(undefined, one.reject);
+      this.send(request, clientId).catch((error: unknown) => one.reject(error));
     });
   }
 
@@ -61,7 +61,7 @@ export class Requests {
   close(): void {
     this.stopHearing?.();
     const stopped = new MQTTdRequestError('STOPPED', 'the application stops');
-    for (const one of [...this.waiting.values()]) one.reject(stopped);
+    for (const one of this.waiting.values()) one.reject(stopped);
   }
 
   private async send(request: Message, clientId: string | undefined): Promise<void> {

@@ -9,6 +9,7 @@ import {
   Topic,
   type MQTTdOptions,
 } from 'nestjs-mqttd';
+import type { PublishPacket } from '../../lib/protocol/packets.js';
 import { until } from '../support/cluster.js';
 import { Inbox } from '../support/inbox.js';
 import { apps, type TestApp } from '../support/nest-app.js';
@@ -74,6 +75,24 @@ describe('MQTTdModule.forRoot({ redis })', () => {
     const again = await other.open();
     expect((await again.connect(session)).sessionPresent).toBe(true);
     await again.expectPublish('a', 'missed', { qos: 1 });
+  });
+
+  it('asks clients, and observes what is published, on the other application', async () => {
+    const [one, other] = [await start({ mqttd: options('nest-4') }), await start({ mqttd: options('nest-4') })];
+    const publisher = one.app.get(MQTTdPublisher);
+    const heard = new Inbox<string>();
+    publisher.observe('a/+').subscribe(({ topic }) => heard.push(topic));
+    const device = await other.client();
+    await device.subscribe('ask', { qos: 1 });
+    await until(() => routerOf(one).otherRoutes.length === 1 && routerOf(other).otherRoutes.length === 1);
+
+    device.publish('a/b', { payload: 'x' });
+    expect(await heard.next()).toBe('a/b');
+    const asked = publisher.request('ask', 'how are you?');
+    const { properties } = (await device.next()) as PublishPacket;
+    device.publish(properties!.responseTopic!, { payload: 'fine', qos: 1 });
+
+    expect(String((await asked).payload)).toBe('fine');
   });
 
   it('says at start that sessions stay on their node where another store stands beside redis', async () => {
