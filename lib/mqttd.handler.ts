@@ -6,6 +6,7 @@ import type { Subscriber } from './broker/router.js';
 import { MQTTdContext } from './mqttd.context.js';
 import type { HandlerKind, HandlerMode } from './mqttd.decorators.js';
 import { MQTTdException } from './mqttd.errors.js';
+import { envelopeOf, openedAs, type Envelope } from './mqttd.envelope.js';
 import { outcomeOf, reasonOf } from './mqttd.outcomes.js';
 import { decodePayload, type PayloadKind } from './mqttd.payload.js';
 import { decisionOf } from './mqttd.verdicts.js';
@@ -42,10 +43,16 @@ export interface HandlerHost {
   /** The publisher's client is not read while too much of its is under way; the returned function takes that back. */
   owe(message: Message): () => void;
   /** Sends each value of `values` as a reply to `request`, an error as an error reply; resolves behind the last. */
-  reply(handler: Handler, request: Message, values: unknown): Promise<void>;
+  reply(handler: Handler, request: Request, values: unknown): Promise<void>;
   warn(line: string): void;
   /** Emits when nothing is waited for any more: what still streams is let go. */
   readonly stopped: Observable<void>;
+}
+
+/** What is asked, and what Nest's own client has put around it. */
+export interface Request {
+  readonly message: Message;
+  readonly envelope: Envelope | undefined;
 }
 
 /** Message -> Nest handler: the Subscriber that an `@OnPublish` or `@OnRequest` method stands for in the topic tree. */
@@ -95,9 +102,10 @@ export class HandlerSubscriber implements Subscriber {
   private async call(message: Message, context: MQTTdContext): Promise<Decision> {
     const { handler, host } = this;
     try {
-      const result = await this.resultOf(message, context);
+      const envelope = envelopeOf(message);
+      const result = await this.resultOf(message, envelope, context);
       if (handler.kind === 'request') {
-        await host.reply(handler, message, result);
+        await host.reply(handler, { message, envelope }, result);
         return accepted;
       }
       const value = isObservable(result)
@@ -110,8 +118,9 @@ export class HandlerSubscriber implements Subscriber {
   }
 
   /** A payload that cannot be read is an outcome like any other: a requester is told. */
-  private async resultOf(message: Message, context: MQTTdContext): Promise<unknown> {
+  private async resultOf(message: Message, envelope: Envelope | undefined, context: MQTTdContext): Promise<unknown> {
     const { callback, payloadKind } = this.handler;
+    if (envelope) return callback(openedAs(payloadKind, envelope.data), context);
     let data: unknown;
     try {
       data = decodePayload(message.payload, payloadKind);

@@ -8,12 +8,11 @@ import { MQTTdContext } from './mqttd.context.js';
 import { DeclaredMethods } from './mqttd.declared-methods.js';
 import { MQTTD_TRANSPORT, isHandlerPattern, type HandlerKind, type HandlerMode } from './mqttd.decorators.js';
 import { MQTTdUsageError } from './mqttd.errors.js';
-import { DecidingHandler, HandlerSubscriber, type Handler, type HandlerHost } from './mqttd.handler.js';
+import { DecidingHandler, HandlerSubscriber, type Handler, type HandlerHost, type Request } from './mqttd.handler.js';
 import { MQTTD_OPTIONS, type MQTTdOptions } from './mqttd.options.js';
 import { HandlerReception } from './mqttd.reception.js';
-import { reasonOf, toldOf } from './mqttd.outcomes.js';
-import { encodePayload } from './mqttd.payload.js';
-import type { Properties } from './protocol/properties.js';
+import { reasonOf } from './mqttd.outcomes.js';
+import { replyTo } from './mqttd.replies.js';
 import { parsePattern } from './topics/topic-names.js';
 
 /** Strings that `status` emits. */
@@ -143,7 +142,8 @@ export class MQTTdStrategy extends Server<Record<string, never>, MQTTdStatus> im
     },
     reply: (handler, request, values) =>
       new Promise<void>((resolve) => {
-        const isWanted = () => !request.publisher || this.broker.sessions.has(request.publisher.clientId);
+        const { publisher } = request.message;
+        const isWanted = () => !publisher || this.broker.sessions.has(publisher.clientId);
         const wanted = this.transformToObservable(values).pipe(takeWhile(isWanted), takeUntil(this.host.stopped));
         this.send(wanted, (packet: WritePacket) => {
           this.respond(handler, request, packet);
@@ -174,33 +174,25 @@ export class MQTTdStrategy extends Server<Record<string, never>, MQTTdStatus> im
   }
 
   /** Must not throw: Nest 11 would make an unhandled rejection of it. */
-  private respond({ label }: Handler, request: Message, { response, err }: WritePacket): void {
-    const failed = `${label} failed topic=${JSON.stringify(request.topic)}`;
-    if (err !== undefined) this.logger.warn(`${failed}: ${reasonOf(err)}`);
+  private respond({ label }: Handler, { message, envelope }: Request, packet: WritePacket): void {
+    const failed = `${label} failed topic=${JSON.stringify(message.topic)}`;
+    if (packet.err !== undefined) this.logger.warn(`${failed}: ${reasonOf(packet.err)}`);
     try {
-      if (err !== undefined || response !== undefined) this.sendReply(request, response, err);
+      const reply = replyTo(message, envelope, packet);
+      if (reply) this.sendReply(message, Message.of(reply, this.broker.clock.now()));
     } catch (error) {
       this.logger.warn(`${failed}: ${reasonOf(error)}`);
     }
   }
 
-  /** A reply goes to the requester alone, so that it never lends its authority to whoever names a Response Topic. */
-  private sendReply(request: Message, response: unknown, err: unknown): void {
-    const { responseTopic, correlationData } = request.properties ?? {};
-    if (responseTopic === undefined) return;
-    const properties: Properties = {
-      ...(correlationData && { correlationData }),
-      ...(err !== undefined && { userProperties: [['status', 'error']] }),
-    };
-    const payload = encodePayload(err === undefined ? response : { message: toldOf(err) });
-    const fields = { topic: responseTopic, payload, qos: request.qos, retain: false, properties };
-    const reply = Message.of(fields, this.broker.clock.now());
-    if (!request.publisher) {
+  /** To the requester alone, so that a reply never lends its authority to whoever names a topic for it. */
+  private sendReply({ publisher }: Message, reply: Message): void {
+    if (!publisher) {
       this.broker.publish(reply);
       return;
     }
-    const session = this.broker.sessions.get(request.publisher.clientId);
-    const target = this.broker.topics.match(responseTopic).targets.find(({ subscriber }) => subscriber === session);
+    const session = this.broker.sessions.get(publisher.clientId);
+    const target = this.broker.topics.match(reply.topic).targets.find(({ subscriber }) => subscriber === session);
     if (target) session!.deliver(reply, target);
   }
 }

@@ -142,7 +142,7 @@ describe('@Payload', () => {
     expect(await hear(topic, payload)).toEqual(expected);
   });
 
-  it.each(['{"data":{"celsius":21}}', '{"id":7}', '{"pattern":"any","data":1,"id":"x"}', '{"response":1,"err":2}'])(
+  it.each(['{"data":{"celsius":21}}', '{"id":7}', '{"pattern":"many","data":1,"id":"x"}', '{"response":1,"err":2}'])(
     'leaves the keys of %s alone',
     async (json) => {
       expect(await hear('any', json)).toEqual(JSON.parse(json));
