@@ -44,6 +44,14 @@ export type { MQTTdPart } from './mqttd.parts.js';
 export { MQTTdPublisher, type MQTTdPublishOptions, type MQTTdRequestOptions } from './mqttd.publisher.js';
 export { MQTTdStrategy, type MQTTdStatus } from './mqttd.strategy.js';
 export { dropMessage, replaceMessage, type MQTTdReplacement, type MQTTdVerdict } from './mqttd.verdicts.js';
+export {
+  MQTTdRefusedError,
+  MQTTdTestClient,
+  type MQTTdTestAnswer,
+  type MQTTdTestConnectOptions,
+  type MQTTdTestMessage,
+} from './mqttd.test-client.js';
+export { MQTTdTesting } from './mqttd.testing.js';
 export type { ProtocolVersion, QoS } from './protocol/packets.js';
 export type { Properties as MQTTdProperties } from './protocol/properties.js';
 export { ReasonCode } from './protocol/reason-codes.js';

@@ -13,6 +13,8 @@ import { ApplicationConfig, GraphInspector, ModuleRef, ModulesContainer, type Ne
 import { NestMicroservice } from '@nestjs/microservices';
 import { Auth } from './broker/auth.js';
 import { Broker } from './broker/broker.js';
+import { systemClock, type Clock } from './broker/clock.js';
+import type { Listener } from './broker/listener.js';
 import type { Log } from './broker/log.js';
 import { Router } from './broker/router.js';
 import { Store } from './broker/store.js';
@@ -38,6 +40,10 @@ const { ConfigurableModuleClass } = new ConfigurableModuleBuilder<MQTTdOptions>(
     }),
   )
   .build();
+
+/** DI tokens of what a test replaces. */
+export const MQTTD_LISTENERS = Symbol.for('nestjs-mqttd:listeners');
+export const MQTTD_CLOCK = Symbol.for('nestjs-mqttd:clock');
 
 /**
  * Hosts an MQTT broker in the application.
@@ -66,17 +72,35 @@ const { ConfigurableModuleClass } = new ConfigurableModuleBuilder<MQTTdOptions>(
       useFactory: makeStore,
     },
     {
-      provide: Broker,
-      inject: [MQTTD_OPTIONS, Auth, Router, Store],
-      useFactory: (options: MQTTdOptions, auth: Auth, router: Router, store: Store) => {
-        checkParts(router, store);
-        const log = nestLog();
+      provide: MQTTD_LISTENERS,
+      inject: [MQTTD_OPTIONS],
+      useFactory: (options: MQTTdOptions) => {
+        checkOptions(options);
         if (isLoopbackOnly(options)) {
-          log.log('no auth and no allowAnonymous: listening to this machine only');
+          nestLog().log('no auth and no allowAnonymous: listening to this machine only');
         }
+        return makeListeners(options);
+      },
+    },
+    { provide: MQTTD_CLOCK, useValue: systemClock },
+    {
+      provide: Broker,
+      inject: [MQTTD_OPTIONS, MQTTD_LISTENERS, MQTTD_CLOCK, Auth, Router, Store],
+      useFactory: (options: MQTTdOptions, listeners: Listener[], clock: Clock, ...parts: [Auth, Router, Store]) => {
         const { limits, capabilities, shareStrategy } = options;
-        const listeners = makeListeners(options);
-        return new Broker({ listeners, auth, router, store, log, limits, capabilities, shareStrategy });
+        const [auth, router, store] = parts;
+        checkParts(router, store);
+        return new Broker({
+          listeners,
+          auth,
+          router,
+          store,
+          log: nestLog(),
+          clock,
+          limits,
+          capabilities,
+          shareStrategy,
+        });
       },
     },
     MQTTdStrategy,

@@ -7,7 +7,7 @@ import { Listener } from '../../lib/broker/listener.js';
 import { DirectRouter } from '../../lib/routers/direct.router.js';
 import { MemoryStore } from '../../lib/stores/memory.store.js';
 import { Inbox } from '../support/inbox.js';
-import { ManualClock } from '../support/manual-clock.js';
+import { ManualClock } from '../../lib/broker/manual-clock.js';
 import { describeInMemory } from '../support/scenario.js';
 import { SlowStore } from '../support/slow-store.js';
 

@@ -15,7 +15,7 @@ import {
   type MQTTdOptions,
 } from 'nestjs-mqttd';
 import { certificates } from '../support/certificates.js';
-import { duplexPair } from '../support/duplex-pair.js';
+import { duplexPair } from '../../lib/listeners/duplex-pair.js';
 import { accepted, openClient, portOf } from '../support/nest-app.js';
 import { WireClient } from '../support/wire-client.js';
 

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { encodePacket } from '../../lib/protocol/packet-encoder.js';
 import { PacketType, type ProtocolVersion } from '../../lib/protocol/packets.js';
-import { duplexPair } from '../support/duplex-pair.js';
+import { duplexPair } from '../../lib/listeners/duplex-pair.js';
 import { anyPacket, versions } from '../support/packet-arbitraries.js';
 import { spoiledBody, spoiledPacket } from '../support/spoiled-bytes.js';
 import { startBroker, type TestBroker } from '../support/test-broker.js';

@@ -13,9 +13,9 @@ import { RedisRouter } from '../../lib/routers/redis.router.js';
 import { RedisStore } from '../../lib/stores/redis.store.js';
 import { MemoryStore } from '../../lib/stores/memory.store.js';
 import { certificates } from './certificates.js';
-import { duplexPair } from './duplex-pair.js';
+import { duplexPair } from '../../lib/listeners/duplex-pair.js';
 import { testRedis } from './redis.js';
-import { ManualClock } from './manual-clock.js';
+import { ManualClock } from '../../lib/broker/manual-clock.js';
 import { WireClient } from './wire-client.js';
 
 /** The ways in that conformance is shown over. */

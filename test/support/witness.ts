@@ -12,7 +12,8 @@ export class Witness {
 
   @OnSubscribe('#')
   seeSubscription(@Topic() filter: string): void {
-    this.subscribed.push(filter);
+    // The client is about to be subscribed.
+    setImmediate(() => this.subscribed.push(filter));
   }
 
   @OnPublish('#')

@@ -1,4 +1,4 @@
-import type { Clock } from '../../lib/broker/clock.js';
+import type { Clock } from './clock.js';
 
 /** A clock that moves only when it is told to. */
 export class ManualClock implements Clock {
@@ -15,10 +15,10 @@ export class ManualClock implements Clock {
     return () => this.tasks.delete(entry);
   }
 
-  /** Lets `seconds` pass; every task runs as often as it is due, in order; after days less often, as after a sleep. */
+  /** Lets `seconds` pass; every task runs as often as it is due, in order; after hours less often, as after a sleep. */
   advance(seconds: number): void {
     const end = this.time + seconds * 1000;
-    const stride = Math.ceil(seconds / 100_000);
+    const stride = Math.ceil(seconds / 10_000);
     for (;;) {
       const next = [...this.tasks].sort((one, other) => one.dueAt - other.dueAt)[0];
       if (!next || next.dueAt > end) break;
