@@ -196,7 +196,7 @@ export class MQTTdTestClient {
 
   private onPacket(packet: Packet): void {
     if (packet.type === PacketType.PUBLISH) {
-      this.messages.push(messageOf(packet as PublishPacket));
+      this.messages.push(messageOf(packet));
       if (packet.qos === 1) this.acknowledge(PacketType.PUBACK, packet.packetId);
       if (packet.qos === 2) this.acknowledge(PacketType.PUBREC, packet.packetId);
     } else if (packet.type === PacketType.PUBREL) this.acknowledge(PacketType.PUBCOMP, packet.packetId);

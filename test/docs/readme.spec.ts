@@ -57,6 +57,10 @@ describe('README.md', () => {
     expect(blocks('ts')).toContain(readFileSync('sample/05-two-nodes-redis/src/health.controller.ts', 'utf8'));
   });
 
+  it('shows tests that are run here', () => {
+    expect(blocks('ts')).toContain(readFileSync('test/docs/readme-testing.spec.ts', 'utf8'));
+  });
+
   it('shows parts that come from DI, as they do here: a node around a Redis, which lets in whom the application knows', async () => {
     expect(blocks('ts')).toContain(readFileSync('test/docs/readme-parts.ts', 'utf8'));
     process.env.MQTT_PORT = '0';
