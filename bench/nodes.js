@@ -1,12 +1,13 @@
-// `npm run bench:nodes -- [scenario] [options]`: what several nodes around a Redis cost. README.md beside this file.
+// `npm run bench:nodes -- [scenario] [options]`: what several nodes around a Redis cost, and handlers. README.md beside this file.
 import { parseArgs } from 'node:util';
 import { across } from './scenarios/across.js';
 import { direct } from './scenarios/direct.js';
 import { filters } from './scenarios/filters.js';
+import { handlers } from './scenarios/handlers.js';
 import { sessions } from './scenarios/sessions.js';
 import { checkRequirements } from './support/requirements.js';
 
-const scenarios = { across, direct, filters, sessions };
+const scenarios = { across, direct, filters, handlers, sessions };
 
 const usage = `npm run bench:nodes -- [scenario] [options]
 

@@ -11,6 +11,9 @@ export const startOurs = (redisPort) => startNode('ours.js', { redis: { port: re
 /** Ours with everything in memory. */
 export const startOursAlone = () => startNode('ours.js', {});
 
+/** The same with a handler: `{ pattern, mode }`. */
+export const startOursWith = (handler) => () => startNode('ours.js', { handler });
+
 export const startAedes = (redisPort) => startNode('aedes.js', { port: redisPort });
 
 async function startNode(script, options) {
