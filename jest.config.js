@@ -15,7 +15,7 @@ const swc = [
 /** Tests are ES modules: Nest 12 has no CommonJS build. `npm run jest` passes the flag that this needs. */
 export default {
   testEnvironment: 'node',
-  testMatch: ['<rootDir>/test/**/*.spec.ts'],
+  testMatch: ['<rootDir>/test/**/*.spec.ts', '<rootDir>/sample/*/test/**/*.spec.ts'],
   testTimeout: 15_000,
   extensionsToTreatAsEsm: ['.ts'],
   transform: { '^.+\\.ts$': swc },

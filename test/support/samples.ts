@@ -3,6 +3,7 @@ import { existsSync, readFileSync, readdirSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { beforeAll } from '@jest/globals';
+import { Program } from './programs.js';
 
 export const root = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -11,7 +12,7 @@ export const root = fileURLToPath(new URL('../..', import.meta.url));
  * newer than its sources is left alone: `npm test` has built it, and other tests may be running it.
  * @returns the application's path
  */
-export function builtSample(script: 'start' | 'start:nodes'): string {
+export function builtSample(script: 'start' | 'start:requests' | 'start:guarded' | 'start:nodes'): string {
   const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
     scripts: Record<string, string>;
   };
@@ -23,6 +24,24 @@ export function builtSample(script: 'start' | 'start:nodes'): string {
     if (isStale(application, join(dirname(application), '../src'))) build(buildSample);
   }, 120_000);
   return join(root, application);
+}
+
+/** Runs the application of such a script on a free port. */
+export function runningSample(script: Parameters<typeof builtSample>[0]) {
+  const application = builtSample(script);
+  let program: Program | undefined;
+  return {
+    async start() {
+      const env = { ...process.env, MQTT_PORT: '0', NO_COLOR: '1' };
+      program = new Program(process.execPath, [application], { cwd: root, env });
+      const line = await program.lines.find((one) => one.includes('listening on mqtt://'));
+      return { port: Number(/:(\d+)$/.exec(line)![1]), lines: program.lines };
+    },
+    async stop() {
+      program?.kill('SIGKILL');
+      await program?.finished;
+    },
+  };
 }
 
 function isStale(output: string, sourceFolder: string): boolean {
