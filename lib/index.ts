@@ -37,6 +37,7 @@ export {
 } from './mqttd.errors.js';
 export { grantQoS, type MQTTdGrant, type MQTTdGreeting } from './mqttd.greetings.js';
 export { MQTTdHealthIndicator, type MQTTdHealth } from './mqttd.health.js';
+export { MQTTdMetrics } from './mqttd.metrics.js';
 export { MQTTdModule } from './mqttd.module.js';
 export { MQTTD_OPTIONS } from './mqttd.options.js';
 export type { MQTTdAddress, MQTTdListenerOptions, MQTTdOptions, MQTTdTlsOptions } from './mqttd.options.js';

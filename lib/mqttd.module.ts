@@ -21,6 +21,7 @@ import { Store } from './broker/store.js';
 import { MQTTdUsageError } from './mqttd.errors.js';
 import { withLastFilter } from './mqttd.filter.js';
 import { MQTTdHealthIndicator } from './mqttd.health.js';
+import { MQTTdMetrics } from './mqttd.metrics.js';
 import { checkOptions, isLoopbackOnly, makeListeners, MQTTD_OPTIONS, type MQTTdOptions } from './mqttd.options.js';
 import { checkParts, makeAuth, makeRouter, makeStore } from './mqttd.parts.js';
 import { MQTTdPublisher } from './mqttd.publisher.js';
@@ -106,8 +107,9 @@ export const MQTTD_CLOCK = Symbol.for('nestjs-mqttd:clock');
     MQTTdStrategy,
     MQTTdPublisher,
     MQTTdHealthIndicator,
+    MQTTdMetrics,
   ],
-  exports: [Broker, MQTTdHealthIndicator, MQTTdPublisher, MQTTdStrategy],
+  exports: [Broker, MQTTdHealthIndicator, MQTTdMetrics, MQTTdPublisher, MQTTdStrategy],
 })
 export class MQTTdModule
   extends ConfigurableModuleClass

@@ -181,6 +181,17 @@ export class Broker {
     return { session, isPresent: stored.isPresent };
   }
 
+  /**
+   * Sends a client away that is connected to this node.
+   * @param reasonCode of the DISCONNECT that an MQTT 5 client gets; default 0x98, administrative action
+   * @returns false when it is not connected here
+   */
+  disconnect(clientId: string, reasonCode: number = ReasonCode.AdministrativeAction, reason?: string): boolean {
+    const connection = this.sessions.get(clientId)?.connection;
+    connection?.disconnect(reasonCode, reason);
+    return connection !== undefined;
+  }
+
   /** The client has connected to another node: what is here of it is over. */
   letGo(clientId: string): void {
     // [MQTT-3.1.4-3]
