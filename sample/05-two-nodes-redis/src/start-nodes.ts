@@ -86,7 +86,8 @@ async function end(exitCode: number): Promise<void> {
 
 async function stop(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
   if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
-  const isGone = once(child, 'exit');
+  // Not 'exit': what it said last is told first.
+  const isGone = once(child, 'close');
   child.kill(signal);
   await isGone;
 }
