@@ -1,5 +1,6 @@
 export { AllowAllAuth } from './auth/allow-all.auth.js';
 export { CredentialsAuth, hashPassword, type UserEntry } from './auth/credentials.auth.js';
+export type { TopicRules } from './auth/topic-rules.js';
 export { ScramAuth, hashScramPassword, type ScramEntry } from './auth/scram.auth.js';
 export { Auth, type AuthExchange, type AuthStep, type Login, type Verdict } from './broker/auth.js';
 export { Broker as MQTTdBroker } from './broker/broker.js';

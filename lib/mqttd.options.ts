@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { createSecureContext, type TlsOptions } from 'node:tls';
 import type { UserEntry } from './auth/credentials.auth.js';
+import type { TopicRules } from './auth/topic-rules.js';
 import type { Auth } from './broker/auth.js';
 import { defaultCapabilities, type Capabilities } from './broker/capabilities.js';
 import { defaultLimits, type Limits } from './broker/limits.js';
@@ -42,7 +43,14 @@ export interface MQTTdOptions extends MQTTdAddress {
   /** Several listeners; not together with `port`, `host` and `tls`. */
   readonly listeners?: readonly MQTTdListenerOptions[] | undefined;
   /** Who may connect, publish and subscribe: users with their passwords, or an Auth of your own. */
-  readonly auth?: { readonly users: Readonly<Record<string, UserEntry>> } | MQTTdPart<Auth> | undefined;
+  readonly auth?:
+    | {
+        readonly users: Readonly<Record<string, UserEntry>>;
+        /** For users without rules of their own. */
+        readonly rules?: TopicRules | undefined;
+      }
+    | MQTTdPart<Auth>
+    | undefined;
   /** Lets everybody connect, from everywhere. Default false: without `auth` only this machine can. */
   readonly allowAnonymous?: boolean | undefined;
   /** Takes messages to subscribers. Default DirectRouter: in memory. */

@@ -35,7 +35,7 @@ export type MQTTdPart<T> =
 /** @throws MQTTdUsageError (as a rejection), or what a factory throws */
 export const makeAuth = ({ auth }: MQTTdOptions, moduleRef: ModuleRef): Promise<Auth> => {
   if (auth === undefined) return Promise.resolve(new AllowAllAuth());
-  return make('auth', Auth, isUsers(auth) ? withUsers(auth.users) : auth, moduleRef);
+  return make('auth', Auth, isUsers(auth) ? withUsers(auth) : auth, moduleRef);
 };
 
 /** @throws MQTTdUsageError (as a rejection), or what a factory throws */
@@ -123,17 +123,17 @@ async function explaining<T>(option: string, made: Promise<T>): Promise<T> {
   }
 }
 
-type Users = ConstructorParameters<typeof CredentialsAuth>[0];
+type UsersOption = Extract<NonNullable<MQTTdOptions['auth']>, { readonly users: unknown }>;
 
-const isUsers = (auth: unknown): auth is { readonly users: Users } =>
+const isUsers = (auth: unknown): auth is UsersOption =>
   typeof auth === 'object' && auth !== null && !(auth instanceof Auth) && 'users' in auth;
 
-function withUsers(users: Users): Auth {
+function withUsers({ users, rules }: UsersOption): Auth {
   if (typeof users !== 'object' || users === null || Object.keys(users).length === 0) {
     throw invalid("auth.users: is empty; name at least one user, as in { users: { alice: 'scrypt$...' } }");
   }
   try {
-    return new CredentialsAuth(users);
+    return new CredentialsAuth(users, rules);
   } catch (error) {
     throw invalid(error instanceof Error ? error.message : String(error));
   }

@@ -1,24 +1,63 @@
 import { createHash, randomBytes, scrypt, timingSafeEqual } from 'node:crypto';
 import { Auth, type Login } from '../broker/auth.js';
+import type { Client } from '../broker/client.js';
+import { TopicPermissions, type TopicRules } from './topic-rules.js';
 
-/** A hash made by `hashPassword`, or the password itself (for development). */
-export type UserEntry = string | { readonly password: string };
+/** A hash made by `hashPassword`, alone or with rules; or the password itself (for development). */
+export type UserEntry = string | (TopicRules & ({ readonly hash: string } | { readonly password: string }));
 
 /**
- * User names and passwords.
+ * User names and passwords, and where each may publish and subscribe.
  *
  * scrypt is slow on purpose (tens of milliseconds on the thread pool), so a password that was right is remembered
  * as a keyed digest, and ten thousand devices that reconnect do not each cost it again.
- * @throws TypeError for an entry that is neither a hash nor `{ password }`
+ * What a client may subscribe to is all that it ever gets, so nothing else has to be asked when messages are delivered.
+ * @throws TypeError for an entry that has neither a hash nor a password, and for a rule that is no topic filter
  */
 export class CredentialsAuth extends Auth {
   private readonly users = new Map<string, StoredPassword>();
+  private readonly permissions = new Map<string, TopicPermissions>();
+  private readonly common: TopicPermissions;
   private readonly proven = new Map<string, Buffer>();
   private readonly digestKey = randomBytes(32);
 
-  constructor(users: Readonly<Record<string, UserEntry>>) {
+  /** @param rules for users without rules of their own */
+  constructor(users: Readonly<Record<string, UserEntry>>, rules: TopicRules = {}) {
     super();
-    for (const [name, entry] of Object.entries(users)) this.users.set(name, parseEntry(name, entry));
+    this.common = new TopicPermissions(rules, 'auth.rules');
+    for (const [name, entry] of Object.entries(users)) this.set(name, entry);
+  }
+
+  /**
+   * A user that is new, or has other passwords or rules from now on; connected clients keep what they have.
+   * @throws TypeError as the constructor
+   */
+  set(name: string, entry: UserEntry): void {
+    const stored = parseEntry(name, entry);
+    const rules = typeof entry === 'object' && (entry.publish || entry.subscribe) ? entry : undefined;
+    const permissions = rules && new TopicPermissions(rules, `auth.users[${JSON.stringify(name)}]`);
+    this.delete(name);
+    this.users.set(name, stored);
+    if (permissions) this.permissions.set(name, permissions);
+  }
+
+  /** Nobody connects under this name any more; `MQTTdBroker.disconnectAll` sends away who is connected. */
+  delete(name: string): void {
+    this.users.delete(name);
+    this.permissions.delete(name);
+    this.proven.delete(name);
+  }
+
+  override mayPublish(client: Client, topic: string): boolean {
+    return this.permissionsOf(client).mayPublish(client, topic);
+  }
+
+  override maySubscribe(client: Client, filter: string): boolean {
+    return this.permissionsOf(client).maySubscribe(client, filter);
+  }
+
+  private permissionsOf({ username = '' }: Client): TopicPermissions {
+    return this.permissions.get(username) ?? this.common;
   }
 
   override async authenticate({ username, password }: Login): Promise<boolean> {
@@ -26,10 +65,11 @@ export class CredentialsAuth extends Auth {
     const given = password ?? Buffer.alloc(0);
     const digest = createHash('sha256').update(this.digestKey).update(given).digest();
     const proven = username === undefined ? undefined : this.proven.get(username);
-    if (proven && timingSafeEqual(proven, digest)) return true;
+    if (stored && proven && timingSafeEqual(proven, digest)) return true;
     // An unknown user costs the same time as a wrong password.
     const isRight = await (stored ?? decoy).verify(given);
-    if (!stored || !isRight) return false;
+    // It may have been changed meanwhile.
+    if (!stored || !isRight || this.users.get(username!) !== stored) return false;
     this.proven.set(username!, digest);
     return true;
   }
@@ -59,9 +99,9 @@ const defaultCost: Cost = { N: 16_384, r: 8, p: 1 };
 const keyBytes = 32;
 
 function parseEntry(name: string, entry: UserEntry): StoredPassword {
-  if (typeof entry === 'object' && typeof entry?.password === 'string') return plainPassword(entry.password);
-  const parts =
-    typeof entry === 'string' ? /^scrypt\$(\d+)\$(\d+)\$(\d+)\$([\w-]{8,})\$([\w-]{16,})$/.exec(entry) : null;
+  const { password, hash } = { password: undefined, hash: entry, ...(typeof entry === 'object' && entry) };
+  if (typeof password === 'string') return plainPassword(password);
+  const parts = typeof hash === 'string' ? /^scrypt\$(\d+)\$(\d+)\$(\d+)\$([\w-]{8,})\$([\w-]{16,})$/.exec(hash) : null;
   if (!parts) {
     throw new TypeError(
       `auth.users[${JSON.stringify(name)}] is neither a hash made by hashPassword() nor { password: '...' }; ` +

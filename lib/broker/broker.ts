@@ -6,7 +6,7 @@ import { TopicTree } from '../topics/topic-tree.js';
 import type { Auth } from './auth.js';
 import { Barrier } from './barrier.js';
 import { defaultCapabilities, type Capabilities } from './capabilities.js';
-import type { Peer } from './client.js';
+import type { Client, Peer } from './client.js';
 import { systemClock, type Clock } from './clock.js';
 import { Connection, beatMs } from './connection.js';
 import { Counters } from './counters.js';
@@ -190,6 +190,16 @@ export class Broker {
     const connection = this.sessions.get(clientId)?.connection;
     connection?.disconnect(reasonCode, reason);
     return connection !== undefined;
+  }
+
+  /**
+   * Sends away all clients of this node that are meant.
+   * @returns how many there were
+   */
+  disconnectAll(isMeant: (client: Client) => boolean, reasonCode?: number, reason?: string): number {
+    const meant = [...this.connections].filter(({ client, isOpen }) => isOpen && client && isMeant(client));
+    for (const { client } of meant) this.disconnect(client!.clientId, reasonCode, reason);
+    return meant.length;
   }
 
   /** The client has connected to another node: what is here of it is over. */

@@ -1,0 +1,142 @@
+import { describe, expect, it } from '@jest/globals';
+import { CredentialsAuth, hashPassword, MQTTdBroker, type MQTTdOptions } from 'nestjs-mqttd';
+import { PacketType } from '../../lib/protocol/packets.js';
+import { apps } from '../support/nest-app.js';
+import type { WireClient } from '../support/wire-client.js';
+
+const local = { port: 0, host: '127.0.0.1' };
+const password = Buffer.from('secret');
+const { PUBACK } = PacketType;
+
+describe('topic rules of users', () => {
+  const start = apps();
+
+  const rules = { publish: ['devices/%c/#', 'log'], subscribe: ['devices/%c/#', 'users/%u/+', 'news/#'] };
+  const users: NonNullable<Extract<MQTTdOptions['auth'], { users: unknown }>>['users'] = {
+    ann: { password: 'secret' },
+    'a/b': { password: 'secret' },
+    '+': { password: 'secret' },
+    admin: { password: 'secret', publish: ['#'], subscribe: ['#'] },
+    mute: { password: 'secret', publish: [] },
+  };
+  const startWithRules = () => start({ mqttd: { ...local, auth: { users, rules } } });
+
+  const told = async (client: WireClient, topic: string): Promise<number> => {
+    const packetId = client.publish(topic, { qos: 1 });
+    return ((await client.expect({ type: PUBACK, packetId })) as { reasonCode: number }).reasonCode;
+  };
+
+  it('say where each may publish: 0x87 for everything else', async () => {
+    const { client } = await startWithRules();
+    const device = await client(5, { clientId: '7', username: 'ann', password });
+
+    for (const topic of ['devices/7/a', 'devices/7', 'log']) expect(await told(device, topic)).toBe(0x10);
+    for (const topic of ['devices/8/a', 'devices', 'log/x', 'users/ann/a'])
+      expect(await told(device, topic)).toBe(0x87);
+    // Asked for again.
+    expect([await told(device, 'log'), await told(device, 'log/x')]).toEqual([0x10, 0x87]);
+  });
+
+  it('say where each may subscribe: to nothing that goes beyond', async () => {
+    const { client } = await startWithRules();
+    const device = await client(5, { clientId: '7', username: 'ann', password });
+    const filters = [
+      'devices/7/#',
+      'devices/7/+/x',
+      'users/ann/a',
+      '$share/g/news/a',
+      'devices/+/a',
+      'devices/#',
+      'users/ann/#',
+      '#',
+      '$share/g/users/#',
+    ];
+
+    const { reasonCodes } = await device.subscribe(filters, { qos: 1 });
+
+    expect(reasonCodes).toEqual([1, 1, 1, 1, 0x87, 0x87, 0x87, 0x87, 0x87]);
+  });
+
+  it('may be a user’s own; where one list is missing everything is allowed, where it is empty nothing', async () => {
+    const { client } = await startWithRules();
+    const admin = await client(5, { clientId: 'x', username: 'admin', password });
+    const mute = await client(5, { clientId: 'y', username: 'mute', password });
+
+    expect(await told(admin, 'devices/7/a')).toBe(0x10);
+    expect((await mute.subscribe('#')).reasonCodes).toEqual([0]);
+    expect(await told(mute, 'y')).toBe(0x87);
+  });
+
+  it.each([
+    ['#', 'ann'],
+    ['+', 'ann'],
+    ['7/a', 'ann'],
+    ['7', '+'],
+    ['7', 'a/b'],
+  ])('[A21] a client id %p or user name %p that is more than a name gets nothing by it', async (clientId, username) => {
+    const { client } = await startWithRules();
+    const device = await client(5, { clientId, username, password });
+
+    const filters = [
+      clientId === '#' ? 'devices/#' : `devices/${clientId}/a`,
+      'devices/7/a',
+      `users/${username}/a`,
+      'users/b/a',
+      'devices/#',
+      'users/#',
+    ];
+    const { reasonCodes } = await device.subscribe(filters);
+
+    const isNameOf = (filter: string) =>
+      (clientId === '7' && filter === 'devices/7/a') || (username === 'ann' && filter === 'users/ann/a');
+    expect(reasonCodes).toEqual(filters.map((filter) => (isNameOf(filter) ? 0 : 0x87)));
+  });
+
+  it('[A22] hold for wills', async () => {
+    const { client } = await startWithRules();
+    const witness = await client(5, { clientId: 'x', username: 'admin', password });
+    await witness.subscribe('#');
+    for (const [clientId, topic] of [
+      ['7', 'devices/8/will'],
+      ['8', 'devices/8/will'],
+    ] as const) {
+      const will = { topic, payload: Buffer.from(clientId), qos: 0, retain: false } as const;
+      (await client(5, { clientId, username: 'ann', password, will })).drop();
+    }
+
+    await witness.expectPublish('devices/8/will', '8');
+    await witness.expectNothing();
+  });
+
+  it('change with the user, who can be sent away', async () => {
+    const auth = new CredentialsAuth({ ann: { hash: await hashPassword('secret') } });
+    const { app, client, open } = await start({ mqttd: { ...local, auth } });
+    const login = { clientId: '7', username: 'ann', password };
+    const first = await client(5, login);
+    expect(await told(first, 'anything')).toBe(0x10);
+
+    auth.set('ann', { password: 'other', publish: [] });
+    expect(app.get(MQTTdBroker).disconnectAll(({ username }) => username === 'ann')).toBe(1);
+    await first.expectDisconnect(0x98);
+
+    expect(await (await open()).connect(login)).toMatchObject({ reasonCode: 0x86 });
+    const second = await client(5, { ...login, password: Buffer.from('other') });
+    expect(await told(second, 'anything')).toBe(0x87);
+    auth.delete('ann');
+    expect(await (await open()).connect({ ...login, password: Buffer.from('other') })).toMatchObject({
+      reasonCode: 0x86,
+    });
+  });
+
+  it.each<[object, string]>([
+    [{ users, rules: { publish: ['a/#/b'] } }, 'auth.rules.publish[0]: "a/#/b" is not a topic filter'],
+    [
+      { users: { ann: { password: 'x', subscribe: ['ok', '$share/g/a'] } } },
+      'auth.users["ann"].subscribe[1]: "$share/g/a" is not',
+    ],
+    [{ users: { ann: { publish: ['a'] } } }, 'auth.users["ann"] is neither a hash made by hashPassword() nor'],
+    [{ users, rules: { publish: [7] } }, 'auth.rules.publish[0]: 7 is not a topic filter'],
+  ])('[A26] that cannot be used are an error at start-up: %j', async (auth, message) => {
+    await expect(start({ mqttd: { ...local, auth } as MQTTdOptions })).rejects.toThrow(message);
+  });
+});
