@@ -29,14 +29,12 @@ export interface Handler {
 
 /** What a handler's run needs of its surroundings. */
 export interface HandlerHost {
-  /** Milliseconds that a call may take. */
-  readonly timeoutMs: number;
   /** Calls of one handler at the same time. */
   readonly concurrency: number;
   /** Milliseconds since the epoch. */
   now(): number;
   /**
-   * Runs a handler inside Nest's processing hooks, and waits for it at shutdown, but not beyond `timeoutMs`.
+   * Runs a handler inside Nest's processing hooks, and waits for it, also at shutdown, but not beyond its deadline.
    * @returns false when no calls are taken any more
    */
   run(context: MQTTdContext, call: () => Promise<void>): Promise<boolean>;
@@ -72,28 +70,29 @@ export class HandlerSubscriber implements Subscriber {
     this.decide(message).then(answered, answered);
   }
 
-  /** Calls the method, in its turn; what comes of it is known by its deadline at the latest. */
+  /** Calls the method, in its turn; what comes of it is known `timeoutMs` after that at the latest. */
   decide(message: Message): Promise<Decision> {
     message.keep();
-    const { timeoutMs } = this.host;
     return new Promise((resolve) => {
-      const deadline = setTimeout(() => resolve(this.failed(message, tooLate)), timeoutMs).unref();
-      const finish = (decision: Decision): void => {
-        clearTimeout(deadline);
-        resolve(decision);
-      };
-      if (this.running < this.host.concurrency) this.begin(message, finish);
-      else this.waiting.push(() => this.begin(message, finish));
+      if (this.running < this.host.concurrency) this.begin(message, resolve);
+      else this.waiting.push(() => this.begin(message, resolve));
     });
   }
 
-  private begin(message: Message, finish: (decision: Decision) => void): void {
+  private begin(message: Message, resolve: (decision: Decision) => void): void {
     this.running++;
     const { handler, host } = this;
     const context = new MQTTdContext(message, message.topic, message.publisher, handler.names);
-    const ran = host.run(context, async () => finish(await this.call(message, context)));
+    let isDone = false;
+    const ran = host.run(context, async () => {
+      const decision = await this.call(message, context);
+      isDone = true;
+      resolve(decision);
+    });
     void ran.then((isTaken) => {
-      if (!isTaken) finish(stopping);
+      if (!isTaken) resolve(stopping);
+      // A stream of replies may take as long as it likes.
+      else if (!isDone) resolve(handler.kind === 'request' ? accepted : this.failed(message, tooLate));
       this.running--;
       this.waiting.shift()?.();
     });
@@ -146,7 +145,7 @@ export class DecidingHandler extends HandlerSubscriber implements Decider {
   }
 }
 
-const tooLate = new Error('not done in time');
+export const tooLate = new Error('not done in time');
 
 const stopping: Decision = { reasonCode: ReasonCode.ImplementationSpecificError, isFault: true };
 

@@ -4,7 +4,7 @@ import { Message } from './broker/message.js';
 import type { Reception, Refusal, Welcome } from './broker/reception.js';
 import { MQTTdContext } from './mqttd.context.js';
 import { greetings, grantedQoS, isGranted } from './mqttd.greetings.js';
-import { valuesOf, type Handler, type HandlerHost } from './mqttd.handler.js';
+import { tooLate, valuesOf, type Handler, type HandlerHost } from './mqttd.handler.js';
 import { outcomeOf, reasonOf } from './mqttd.outcomes.js';
 import { PacketType } from './protocol/packets.js';
 import { covers } from './topics/topic-names.js';
@@ -89,26 +89,24 @@ export class HandlerReception implements Reception {
     const { host } = this;
     const context = new MQTTdContext(undefined, filter, client, handler.names);
     return new Promise((resolve) => {
+      let isDone = false;
       const failed = (error: unknown): void => {
         const about = filter === '' ? `id=${JSON.stringify(client.clientId)}` : `filter=${JSON.stringify(filter)}`;
         host.warn(`${handler.label} failed ${about}: ${reasonOf(error)}`);
         resolve({ handler, values: [], refusal: outcomeOf(error, type) });
       };
-      const deadline = setTimeout(() => failed(new Error('not done in time')), host.timeoutMs).unref();
       const ran = host.run(context, async () => {
         try {
           resolve({ handler, values: await valuesOf(handler.callback(undefined, context), host.stopped) });
         } catch (error) {
           failed(error);
-        } finally {
-          clearTimeout(deadline);
         }
+        isDone = true;
       });
-      // While the application stops nobody is refused for it.
       void ran.then((isTaken) => {
-        if (isTaken) return;
-        clearTimeout(deadline);
-        resolve({ handler, values: [] });
+        // While the application stops nobody is refused for it.
+        if (!isTaken) resolve({ handler, values: [] });
+        else if (!isDone) failed(tooLate);
       });
     });
   }

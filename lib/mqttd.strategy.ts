@@ -28,6 +28,8 @@ export class MQTTdStrategy extends Server<Record<string, never>, MQTTdStatus> im
   override readonly transportId = MQTTD_TRANSPORT;
   protected override readonly logger = new Logger('MQTTd');
   private readonly reception: HandlerReception;
+  /** Milliseconds that a call may take. */
+  private readonly timeoutMs: number;
   private declared: DeclaredMethods | undefined;
   private readonly running = new Set<Promise<void>>();
   private isDraining = false;
@@ -40,7 +42,7 @@ export class MQTTdStrategy extends Server<Record<string, never>, MQTTdStatus> im
     @Inject(MQTTD_OPTIONS) { handlerTimeoutMs = 30_000, handlerConcurrency = 1000 }: MQTTdOptions,
   ) {
     super();
-    this.host.timeoutMs = handlerTimeoutMs;
+    this.timeoutMs = handlerTimeoutMs;
     this.host.concurrency = handlerConcurrency;
     this.reception = new HandlerReception(broker, this.host);
     broker.reception = this.reception;
@@ -124,7 +126,6 @@ export class MQTTdStrategy extends Server<Record<string, never>, MQTTdStatus> im
 
   private readonly host = {
     stopped: new Subject<void>(),
-    timeoutMs: 0,
     concurrency: 0,
     now: () => this.broker.clock.now(),
     run: async (context, call) => {
@@ -156,7 +157,7 @@ export class MQTTdStrategy extends Server<Record<string, never>, MQTTdStatus> im
   /** Who does not come back is not waited for: neither by those behind, nor in memory. */
   private async inTime(call: Promise<void>): Promise<void> {
     let deadline: NodeJS.Timeout | undefined;
-    const isLate = new Promise<void>((resolve) => (deadline = setTimeout(resolve, this.host.timeoutMs).unref()));
+    const isLate = new Promise<void>((resolve) => (deadline = setTimeout(resolve, this.timeoutMs).unref()));
     await Promise.race([call, isLate]);
     clearTimeout(deadline);
   }
