@@ -17,6 +17,10 @@ export class MQTTdUsageError extends Error {
   }
 }
 
+/** An option that cannot be used as it is. */
+export const invalidOption = (message: string, options?: ErrorOptions): MQTTdUsageError =>
+  new MQTTdUsageError('INVALID_OPTION', message, options);
+
 export type MQTTdUsageErrorCode =
   /** An option that does not exist, or a value that it cannot have. */
   | 'INVALID_OPTION'

@@ -1,6 +1,6 @@
 import { isObservable, lastValueFrom, takeUntil, throwError, toArray, type Observable } from 'rxjs';
 import type { MessageHandler } from '@nestjs/microservices';
-import { accepted, type Decider, type Decision } from './broker/decider.js';
+import { accepted, undecided, type Decider, type Decision } from './broker/decider.js';
 import type { Message } from './broker/message.js';
 import type { Subscriber } from './broker/router.js';
 import { MQTTdContext } from './mqttd.context.js';
@@ -35,9 +35,9 @@ export interface HandlerHost {
   now(): number;
   /**
    * Runs a handler inside Nest's processing hooks, and waits for it, also at shutdown, but not beyond its deadline.
-   * @returns false when no calls are taken any more
+   * @param call must not reject
    */
-  run(context: MQTTdContext, call: () => Promise<void>): Promise<boolean>;
+  run<T>(context: MQTTdContext, call: () => Promise<T>): Promise<Run<T>>;
   /** The publisher's client is not read while too much of its is under way; the returned function takes that back. */
   owe(message: Message): () => void;
   /** Sends each value of `values` as a reply to `request`, an error as an error reply; resolves behind the last. */
@@ -46,6 +46,9 @@ export interface HandlerHost {
   /** Emits when nothing is waited for any more: what still streams is let go. */
   readonly stopped: Observable<void>;
 }
+
+/** What came of a call: nothing in time, or nothing as no calls are taken any more. */
+export type Run<T> = { readonly value: T } | 'late' | 'stopping';
 
 /** What is asked, and what Nest's own client has put around it. */
 export interface Request {
@@ -70,32 +73,22 @@ export class HandlerSubscriber implements Subscriber {
     this.decide(message).then(answered, answered);
   }
 
-  /** Calls the method, in its turn; what comes of it is known `timeoutMs` after that at the latest. */
-  decide(message: Message): Promise<Decision> {
+  /** Calls the method, in its turn; what comes of it is known at the deadline of the call at the latest. */
+  async decide(message: Message): Promise<Decision> {
     message.keep();
-    return new Promise((resolve) => {
-      if (this.running < this.host.concurrency) this.begin(message, resolve);
-      else this.waiting.push(() => this.begin(message, resolve));
-    });
-  }
-
-  private begin(message: Message, resolve: (decision: Decision) => void): void {
-    this.running++;
+    if (this.running < this.host.concurrency) this.running++;
+    else await new Promise<void>((resolve) => this.waiting.push(resolve));
     const { handler, host } = this;
     const context = new MQTTdContext(message, message.topic, message.publisher, handler.names);
-    let isDone = false;
-    const ran = host.run(context, async () => {
-      const decision = await this.call(message, context);
-      isDone = true;
-      resolve(decision);
-    });
-    void ran.then((isTaken) => {
-      if (!isTaken) resolve(stopping);
-      // A stream of replies may take as long as it likes.
-      else if (!isDone) resolve(handler.kind === 'request' ? accepted : this.failed(message, tooLate));
-      this.running--;
-      this.waiting.shift()?.();
-    });
+    const run = await host.run(context, () => this.call(message, context));
+    // Its place is the next one's.
+    const next = this.waiting.shift();
+    if (next) next();
+    else this.running--;
+    if (run === 'stopping') return undecided;
+    if (run !== 'late') return run.value;
+    // A stream of replies may take as long as it likes.
+    return handler.kind === 'request' ? accepted : this.failed(message, tooLate);
   }
 
   private async call(message: Message, context: MQTTdContext): Promise<Decision> {
@@ -146,8 +139,6 @@ export class DecidingHandler extends HandlerSubscriber implements Decider {
 }
 
 export const tooLate = new Error('not done in time');
-
-const stopping: Decision = { reasonCode: ReasonCode.ImplementationSpecificError, isFault: true };
 
 /** Everything that a handler's result comes to: the values of an Observable until `stopped`, else the one value. */
 export async function valuesOf(result: unknown, stopped: Observable<void>): Promise<unknown[]> {

@@ -22,7 +22,8 @@ import { MQTTdUsageError } from './mqttd.errors.js';
 import { withLastFilter } from './mqttd.filter.js';
 import { MQTTdHealthIndicator } from './mqttd.health.js';
 import { MQTTdMetrics } from './mqttd.metrics.js';
-import { checkOptions, isLoopbackOnly, makeListeners, MQTTD_OPTIONS, type MQTTdOptions } from './mqttd.options.js';
+import { isLoopbackOnly, makeListeners } from './mqttd.listeners.js';
+import { checkOptions, MQTTD_OPTIONS, type MQTTdOptions } from './mqttd.options.js';
 import { checkParts, makeAuth, makeRouter, makeStore } from './mqttd.parts.js';
 import { MQTTdPublisher } from './mqttd.publisher.js';
 import { MQTTdStrategy } from './mqttd.strategy.js';
@@ -74,9 +75,9 @@ export const MQTTD_CLOCK = Symbol.for('nestjs-mqttd:clock');
     },
     {
       provide: MQTTD_LISTENERS,
-      inject: [MQTTD_OPTIONS],
+      // Behind the Auth, with which the options were checked.
+      inject: [MQTTD_OPTIONS, Auth],
       useFactory: (options: MQTTdOptions) => {
-        checkOptions(options);
         if (isLoopbackOnly(options)) {
           nestLog().log('no auth and no allowAnonymous: listening to this machine only');
         }

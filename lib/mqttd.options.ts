@@ -1,16 +1,14 @@
-import { readFileSync } from 'node:fs';
-import { createSecureContext, type TlsOptions } from 'node:tls';
+import type { TlsOptions } from 'node:tls';
 import type { UserEntry } from './auth/credentials.auth.js';
 import type { TopicRules } from './auth/topic-rules.js';
 import type { Auth } from './broker/auth.js';
 import { defaultCapabilities, type Capabilities } from './broker/capabilities.js';
 import { defaultLimits, type Limits } from './broker/limits.js';
-import { Listener } from './broker/listener.js';
+import type { Listener } from './broker/listener.js';
 import type { Router } from './broker/router.js';
 import { shareStrategyNames, type ShareStrategy, type ShareStrategyName } from './broker/share-strategy.js';
 import type { Store } from './broker/store.js';
-import { TcpListener } from './listeners/tcp.listener.js';
-import { MQTTdUsageError } from './mqttd.errors.js';
+import { invalidOption } from './mqttd.errors.js';
 import type { MQTTdPart } from './mqttd.parts.js';
 import { defaultNodeOptions, type RedisRouterOptions } from './redis/redis-options.js';
 
@@ -102,26 +100,26 @@ const knownOptions: Readonly<Record<keyof MQTTdOptions, true>> = {
 export function checkOptions(options: MQTTdOptions): void {
   for (const name of Object.keys(options)) {
     if (!Object.hasOwn(knownOptions, name)) {
-      throw invalid(`${name}: there is no such option; the options are ${Object.keys(knownOptions).join(', ')}`);
+      throw invalidOption(`${name}: there is no such option; the options are ${Object.keys(knownOptions).join(', ')}`);
     }
   }
   for (const [name, value] of Object.entries(options.limits ?? {})) checkLimit(name, value);
   for (const [name, value] of Object.entries(options.capabilities ?? {})) checkCapability(name, value);
   const { shareStrategy } = options;
   if (typeof shareStrategy === 'string' && !shareStrategyNames.includes(shareStrategy)) {
-    throw invalid(`shareStrategy: ${shown(shareStrategy)}; use ${shareStrategyNames.join(', ')}, or a function`);
+    throw invalidOption(`shareStrategy: ${shown(shareStrategy)}; use ${shareStrategyNames.join(', ')}, or a function`);
   }
   if (options.listeners && (options.port !== undefined || options.host !== undefined || options.tls)) {
-    throw invalid('listeners: cannot stand beside port, host or tls; put those into an entry of listeners');
+    throw invalidOption('listeners: cannot stand beside port, host or tls; put those into an entry of listeners');
   }
-  if (options.listeners?.length === 0) throw invalid('listeners: is empty; leave it out to listen on port 1883');
+  if (options.listeners?.length === 0) throw invalidOption('listeners: is empty; leave it out to listen on port 1883');
   if (options.auth && options.allowAnonymous) {
-    throw invalid('allowAnonymous: true would make auth meaningless; leave one of them out');
+    throw invalidOption('allowAnonymous: true would make auth meaningless; leave one of them out');
   }
   for (const name of ['handlerTimeoutMs', 'handlerConcurrency'] as const) {
     const value = options[name];
     if (value !== undefined && !(Number.isInteger(value) && value >= 1 && value <= 0x7fff_ffff)) {
-      throw invalid(`${name}: ${shown(value)}; use a whole number from 1 to 2147483647`);
+      throw invalidOption(`${name}: ${shown(value)}; use a whole number from 1 to 2147483647`);
     }
   }
   if (options.redis) checkRedis(options.redis, options.router);
@@ -129,53 +127,55 @@ export function checkOptions(options: MQTTdOptions): void {
 
 function checkLimit(name: string, value: unknown): void {
   if (!Object.hasOwn(defaultLimits, name)) {
-    throw invalid(`limits.${name}: there is no such limit; the limits are ${Object.keys(defaultLimits).join(', ')}`);
+    throw invalidOption(
+      `limits.${name}: there is no such limit; the limits are ${Object.keys(defaultLimits).join(', ')}`,
+    );
   }
   if (value === undefined) return;
   if (name === 'onQueueFull') {
     if (value === 'dropOldest' || value === 'dropNewest') return;
-    throw invalid(`limits.onQueueFull: ${shown(value)}; use 'dropOldest' or 'dropNewest'`);
+    throw invalidOption(`limits.onQueueFull: ${shown(value)}; use 'dropOldest' or 'dropNewest'`);
   }
   const [least, most] = limitRanges[name] ?? [0, Number.MAX_SAFE_INTEGER];
   if (typeof value !== 'number' || !Number.isInteger(value) || value < least || value > most) {
-    throw invalid(`limits.${name}: ${shown(value)}; use a whole number from ${least} to ${most}`);
+    throw invalidOption(`limits.${name}: ${shown(value)}; use a whole number from ${least} to ${most}`);
   }
 }
 
 function checkCapability(name: string, value: unknown): void {
   if (!Object.hasOwn(defaultCapabilities, name)) {
     const names = Object.keys(defaultCapabilities).join(', ');
-    throw invalid(`capabilities.${name}: there is no such capability; the capabilities are ${names}`);
+    throw invalidOption(`capabilities.${name}: there is no such capability; the capabilities are ${names}`);
   }
   if (name === 'maximumQoS' && value !== undefined && ![0, 1, 2].includes(value as number)) {
-    throw invalid(`capabilities.maximumQoS: ${shown(value)}; use 0, 1 or 2`);
+    throw invalidOption(`capabilities.maximumQoS: ${shown(value)}; use 0, 1 or 2`);
   }
 }
 
 function checkRedis(redis: RedisRouterOptions, router: MQTTdOptions['router']): void {
   if (!isObject(redis)) {
-    throw invalid(`redis: ${shown(redis)}; use { host, port }, { url }, { sentinels, name } or { cluster }`);
+    throw invalidOption(`redis: ${shown(redis)}; use { host, port }, { url }, { sentinels, name } or { cluster }`);
   }
-  if (router) throw invalid('redis: cannot stand beside router; use router: new RedisRouter({ ... }) alone');
+  if (router) throw invalidOption('redis: cannot stand beside router; use router: new RedisRouter({ ... }) alone');
   const names = Object.keys(redisNames);
   for (const [name, value] of Object.entries(redis)) {
     if (!names.includes(name)) {
-      throw invalid(`redis.${name}: there is no such option; the options are ${names.join(', ')}`);
+      throw invalidOption(`redis.${name}: there is no such option; the options are ${names.join(', ')}`);
     }
     const isNumber = typeof defaultNodeOptions[name as 'leaseMs'] === 'number' || name === 'port' || name === 'db';
     const least = name === 'db' || name === 'minimumReplicas' ? 0 : 1;
     if (isNumber && value !== undefined && !(Number.isInteger(value) && Number(value) >= least)) {
-      throw invalid(`redis.${name}: ${shown(value)}; use a whole number from ${least} on`);
+      throw invalidOption(`redis.${name}: ${shown(value)}; use a whole number from ${least} on`);
     }
   }
   checkRedisServer(redis);
   const { keyPrefix, leaseMs = defaultNodeOptions.leaseMs, heartbeatMs = defaultNodeOptions.heartbeatMs } = redis;
   // A brace would make every key of a Redis Cluster stand in one slot, or in the wrong one.
   if (keyPrefix !== undefined && (typeof keyPrefix !== 'string' || !/^[^{}]+$/.test(keyPrefix))) {
-    throw invalid(`redis.keyPrefix: ${shown(keyPrefix)}; use a text without braces`);
+    throw invalidOption(`redis.keyPrefix: ${shown(keyPrefix)}; use a text without braces`);
   }
   if (leaseMs < 2 * heartbeatMs) {
-    throw invalid(`redis.leaseMs: ${leaseMs}; use at least twice redis.heartbeatMs (${heartbeatMs})`);
+    throw invalidOption(`redis.leaseMs: ${leaseMs}; use at least twice redis.heartbeatMs (${heartbeatMs})`);
   }
 }
 
@@ -183,23 +183,26 @@ function checkRedisServer(redis: RedisRouterOptions): void {
   const isGiven = (name: keyof RedisRouterOptions) => redis[name] !== undefined;
   for (const [place, others] of Object.entries(contradictions)) {
     const other = isGiven(place as 'url') && others.find(isGiven);
-    if (other) throw invalid(`redis.${other}: cannot stand beside redis.${place}; leave one of them out`);
+    if (other) throw invalidOption(`redis.${other}: cannot stand beside redis.${place}; leave one of them out`);
   }
   for (const place of ['sentinels', 'cluster'] as const) {
     const addresses: unknown = redis[place];
     if (addresses === undefined) continue;
     if (!Array.isArray(addresses) || addresses.length === 0 || !addresses.every(isAddress)) {
-      throw invalid(`redis.${place}: ${shown(addresses)}; use a list of { host, port }`);
+      throw invalidOption(`redis.${place}: ${shown(addresses)}; use a list of { host, port }`);
     }
   }
   if (redis.sentinels && (typeof redis.name !== 'string' || redis.name === '')) {
-    throw invalid("redis.name: is missing; beside redis.sentinels it says what they call the master, as 'mymaster'");
+    throw invalidOption(
+      "redis.name: is missing; beside redis.sentinels it says what they call the master, as 'mymaster'",
+    );
   }
   const lone = (['name', 'sentinelUsername', 'sentinelPassword', 'sentinelTLS'] as const).find(isGiven);
-  if (lone && !redis.sentinels) throw invalid(`redis.${lone}: means nothing without redis.sentinels; leave it out`);
+  if (lone && !redis.sentinels)
+    throw invalidOption(`redis.${lone}: means nothing without redis.sentinels; leave it out`);
   for (const name of ['tls', 'sentinelTLS'] as const) {
     if (isGiven(name) && !isObject(redis[name])) {
-      throw invalid(`redis.${name}: ${shown(redis[name])}; use the options of node:tls, {} for none of them`);
+      throw invalidOption(`redis.${name}: ${shown(redis[name])}; use the options of node:tls, {} for none of them`);
     }
   }
 }
@@ -258,117 +261,7 @@ const limitRanges: Readonly<Record<string, readonly [least: number, most: number
   maximumKeepAlive: [0, 65_535],
 };
 
-/**
- * The listeners that the options ask for, safe by default: who lets everybody in listens to this machine only.
- * @throws MQTTdUsageError
- */
-export function makeListeners(options: MQTTdOptions): Listener[] {
-  if (!options.listeners) return [makeListener(options, options.tls, '', options)];
-  return options.listeners.map((entry, index) => {
-    const path = `listeners[${index}]`;
-    if (entry instanceof Listener) {
-      if (options.auth || options.allowAnonymous) return entry;
-      throw new MQTTdUsageError(
-        'OPEN_TO_THE_NETWORK',
-        `${path}: ${entry.name} may be reachable from the network; set auth, or allowAnonymous: true if that is meant`,
-      );
-    }
-    if (isObject(entry)) {
-      if ('tls' in entry) return makeListener(entry.tls, entry.tls, `${path}.tls`, options);
-      if ('tcp' in entry) {
-        checkAddress(entry.tcp, `${path}.tcp`);
-        return makeListener(entry.tcp, undefined, `${path}.tcp`, options);
-      }
-    }
-    // Only the names: a key that was put into the wrong place must not reach a log.
-    const found = isObject(entry) ? `has ${Object.keys(entry).join(', ')}` : shown(entry);
-    throw invalid(`${path}: ${found}; use { tcp: { port } }, { tls: { port, key, cert } } or a Listener`);
-  });
-}
+export const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null;
 
-/** Whether nobody is asked for a name, so that only this machine may connect. */
-export const isLoopbackOnly = ({ auth, allowAnonymous }: MQTTdOptions): boolean => !auth && !allowAnonymous;
-
-function checkAddress(address: MQTTdAddress, path: string): void {
-  if (!isObject(address)) return;
-  const unknown = Object.keys(address).find((name) => name !== 'port' && name !== 'host');
-  if (unknown !== undefined) throw invalid(`${path}.${unknown}: there is no such option; the options are port, host`);
-}
-
-function makeListener(
-  address: MQTTdAddress,
-  tls: MQTTdTlsOptions | undefined,
-  path: string,
-  options: MQTTdOptions,
-): Listener {
-  if (!isObject(address)) throw invalid(`${path}: ${shown(address)}; use { port, host }`);
-  const prefix = path === '' ? '' : `${path}.`;
-  const port = address.port ?? (tls ? 8883 : 1883);
-  if (!Number.isInteger(port) || port < 0 || port > 65_535) {
-    throw invalid(`${prefix}port: ${shown(port)}; use a whole number from 0 to 65535`);
-  }
-  const host = safeHost(address.host, `${prefix}host`, options);
-  return new TcpListener({ port, host, optionPath: path, tls: tls && readTls(tls, path === '' ? 'tls' : path) });
-}
-
-function safeHost(host: string | undefined, path: string, options: MQTTdOptions): string | undefined {
-  if (options.auth || options.allowAnonymous) return host;
-  if (host === undefined) return '127.0.0.1';
-  if (/^(localhost|127\.\d+\.\d+\.\d+|::1)$/.test(host)) return host;
-  throw new MQTTdUsageError(
-    'OPEN_TO_THE_NETWORK',
-    `${path}: '${host}' would let everybody on the network in; set auth, or allowAnonymous: true if that is meant, ` +
-      'or leave host out to listen on 127.0.0.1',
-  );
-}
-
-function readTls(tls: MQTTdTlsOptions, path: string): TlsOptions {
-  const { key, cert, ca, ...rest } = tls;
-  if (!tls.pfx && !tls.SNICallback && (key === undefined || cert === undefined)) {
-    throw new MQTTdUsageError(
-      'INVALID_CERTIFICATE',
-      `${path}.${key === undefined ? 'key' : 'cert'}: is missing; give a PEM text or the path of a PEM file`,
-    );
-  }
-  const authorities = ca === undefined || typeof ca === 'string' || Buffer.isBuffer(ca) ? ca : [...ca];
-  const read: TlsOptions = {
-    ...rest,
-    key: readPem(key, `${path}.key`),
-    cert: readPem(cert, `${path}.cert`),
-    ca: Array.isArray(authorities)
-      ? authorities.map((one, index) => readPem(one, `${path}.ca[${index}]`)!)
-      : readPem(authorities, `${path}.ca`),
-  };
-  try {
-    createSecureContext(read);
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new MQTTdUsageError(
-      'INVALID_CERTIFICATE',
-      `${path}: key, cert or ca cannot be used (${reason}); check that they are PEM and that the key belongs to the cert`,
-      { cause: error },
-    );
-  }
-  return read;
-}
-
-function readPem(value: string | Buffer | undefined, path: string): string | Buffer | undefined {
-  if (value === undefined || typeof value !== 'string' || value.includes('-----BEGIN')) return value;
-  try {
-    return readFileSync(value);
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    throw new MQTTdUsageError(
-      'INVALID_CERTIFICATE',
-      `${path}: cannot read '${value}' (${code}); give the path of a readable PEM file, or its text`,
-      { cause: error },
-    );
-  }
-}
-
-const invalid = (message: string) => new MQTTdUsageError('INVALID_OPTION', message);
-
-const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null;
-
-const shown = (value: unknown): string =>
+export const shown = (value: unknown): string =>
   typeof value === 'number' ? String(value) : (JSON.stringify(value) ?? String(value));

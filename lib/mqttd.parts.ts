@@ -5,7 +5,7 @@ import { CredentialsAuth } from './auth/credentials.auth.js';
 import { Auth } from './broker/auth.js';
 import { Router } from './broker/router.js';
 import { Store } from './broker/store.js';
-import { MQTTdUsageError } from './mqttd.errors.js';
+import { invalidOption } from './mqttd.errors.js';
 import { reasonOf } from './mqttd.outcomes.js';
 import type { MQTTdOptions } from './mqttd.options.js';
 import { DirectRouter } from './routers/direct.router.js';
@@ -52,7 +52,7 @@ export const makeStore = ({ store, redis }: MQTTdOptions, moduleRef: ModuleRef):
 /** @throws MQTTdUsageError for a store that cannot stand beside the router */
 export function checkParts(router: Router, store: Store): void {
   if (store instanceof RedisStore && !(router instanceof RedisRouter)) {
-    throw invalid(
+    throw invalidOption(
       'store: a RedisStore needs a RedisRouter beside it; set redis: { ... }, or router: new RedisRouter()',
     );
   }
@@ -67,7 +67,7 @@ async function make<T extends object>(
   const made = await provide(option, part, moduleRef);
   if (made instanceof kind) return made;
   // What was given instead is not shown: it may be a password.
-  throw invalid(`${option}: cannot be used; give ${remedies[option]}: as an instance, as a class, or ${shapes}`);
+  throw invalidOption(`${option}: cannot be used; give ${remedies[option]}: as an instance, as a class, or ${shapes}`);
 }
 
 const remedies = {
@@ -119,7 +119,7 @@ async function explaining<T>(option: string, made: Promise<T>): Promise<T> {
     if (!missing) throw error;
     const { token } = missing.groups!;
     const remedy = 'name the module that exports it in imports, beside the options';
-    throw new MQTTdUsageError('INVALID_OPTION', `${option}: cannot find ${token}; ${remedy}`, { cause: error });
+    throw invalidOption(`${option}: cannot find ${token}; ${remedy}`, { cause: error });
   }
 }
 
@@ -130,13 +130,11 @@ const isUsers = (auth: unknown): auth is UsersOption =>
 
 function withUsers({ users, rules }: UsersOption): Auth {
   if (typeof users !== 'object' || users === null || Object.keys(users).length === 0) {
-    throw invalid("auth.users: is empty; name at least one user, as in { users: { alice: 'scrypt$...' } }");
+    throw invalidOption("auth.users: is empty; name at least one user, as in { users: { alice: 'scrypt$...' } }");
   }
   try {
     return new CredentialsAuth(users, rules);
   } catch (error) {
-    throw invalid(error instanceof Error ? error.message : String(error));
+    throw invalidOption(error instanceof Error ? error.message : String(error));
   }
 }
-
-const invalid = (message: string) => new MQTTdUsageError('INVALID_OPTION', message);

@@ -43,6 +43,12 @@ export function decodePayload(payload: Buffer, kind: PayloadKind): unknown {
   }
 }
 
+/** The bytes to publish, which nobody else changes: the caller may go on to use its buffer. */
+export function ownPayload(value: unknown): Buffer {
+  const bytes = encodePayload(value);
+  return bytes === value || value instanceof Uint8Array ? Buffer.from(bytes) : bytes;
+}
+
 /** The bytes to publish: binary as it is, strings as UTF-8, nothing for undefined and null, everything else as JSON. */
 export function encodePayload(value: unknown): Buffer {
   if (Buffer.isBuffer(value)) return value;

@@ -5,7 +5,7 @@ import { Message, type MessageFields } from './broker/message.js';
 import { Observer } from './broker/observer.js';
 import { MQTTdPublishError, MQTTdUsageError } from './mqttd.errors.js';
 import { checkProperties } from './mqttd.properties.js';
-import { encodePayload } from './mqttd.payload.js';
+import { ownPayload } from './mqttd.payload.js';
 import { Requests } from './mqttd.requests.js';
 import type { QoS } from './protocol/packets.js';
 import type { Properties } from './protocol/properties.js';
@@ -109,8 +109,6 @@ function fieldsOf(method: string, topic: string, payload: unknown, options: MQTT
   }
   const { qos = 0, retain = false, ...given } = options;
   checkProperties(topic, given);
-  const bytes = encodePayload(payload);
-  // The caller may go on to use its buffer.
-  const owned = bytes === payload || payload instanceof Uint8Array ? Buffer.from(bytes) : bytes;
-  return { topic, payload: owned, qos, retain, properties: Object.keys(given).length === 0 ? undefined : given };
+  const properties = Object.keys(given).length === 0 ? undefined : given;
+  return { topic, payload: ownPayload(payload), qos, retain, properties };
 }

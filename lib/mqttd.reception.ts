@@ -85,30 +85,24 @@ export class HandlerReception implements Reception {
   }
 
   /** @param type of the packet that answers */
-  private call(handler: Handler, client: Client, filter: string, type: number): Promise<Answer> {
+  private async call(handler: Handler, client: Client, filter: string, type: number): Promise<Answer> {
     const { host } = this;
     const context = new MQTTdContext(undefined, filter, client, handler.names);
-    return new Promise((resolve) => {
-      let isDone = false;
-      const failed = (error: unknown): void => {
-        const about = filter === '' ? `id=${JSON.stringify(client.clientId)}` : `filter=${JSON.stringify(filter)}`;
-        host.warn(`${handler.label} failed ${about}: ${reasonOf(error)}`);
-        resolve({ handler, values: [], refusal: outcomeOf(error, type) });
-      };
-      const ran = host.run(context, async () => {
-        try {
-          resolve({ handler, values: await valuesOf(handler.callback(undefined, context), host.stopped) });
-        } catch (error) {
-          failed(error);
-        }
-        isDone = true;
-      });
-      void ran.then((isTaken) => {
-        // While the application stops nobody is refused for it.
-        if (!isTaken) resolve({ handler, values: [] });
-        else if (!isDone) failed(tooLate);
-      });
+    const failed = (error: unknown): Answer => {
+      const about = filter === '' ? `id=${JSON.stringify(client.clientId)}` : `filter=${JSON.stringify(filter)}`;
+      host.warn(`${handler.label} failed ${about}: ${reasonOf(error)}`);
+      return { handler, values: [], refusal: outcomeOf(error, type) };
+    };
+    const run = await host.run(context, async (): Promise<Answer> => {
+      try {
+        return { handler, values: await valuesOf(handler.callback(undefined, context), host.stopped) };
+      } catch (error) {
+        return failed(error);
+      }
     });
+    // While the application stops nobody is refused for it.
+    if (run === 'stopping') return { handler, values: [] };
+    return run === 'late' ? failed(tooLate) : run.value;
   }
 }
 

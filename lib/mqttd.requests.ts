@@ -73,16 +73,13 @@ export class Requests {
       if (isRefused(decision)) throw new MQTTdRequestError('REFUSED', `${nameOf(request)}: ${decision.reasonString}`);
       return;
     }
-    const session = this.broker.sessions.get(clientId);
-    const { targets } = this.broker.topics.match(request.topic);
-    const target = targets.find(({ subscriber }) => subscriber === session);
-    if (!session?.isOnline || !target) {
+    const isOnline = this.broker.sessions.get(clientId)?.isOnline;
+    if (!isOnline || !this.broker.deliverTo(clientId, request)) {
       throw new MQTTdRequestError(
         'NOBODY',
         `${nameOf(request, clientId)}: it is not here, or has not subscribed to it`,
       );
     }
-    session.deliver(request, target);
   }
 
   private hear(reply: Message): void {

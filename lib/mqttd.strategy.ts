@@ -8,7 +8,14 @@ import { MQTTdContext } from './mqttd.context.js';
 import { DeclaredMethods } from './mqttd.declared-methods.js';
 import { MQTTD_TRANSPORT, isHandlerPattern, type HandlerKind, type HandlerMode } from './mqttd.decorators.js';
 import { MQTTdUsageError } from './mqttd.errors.js';
-import { DecidingHandler, HandlerSubscriber, type Handler, type HandlerHost, type Request } from './mqttd.handler.js';
+import {
+  DecidingHandler,
+  HandlerSubscriber,
+  type Handler,
+  type HandlerHost,
+  type Request,
+  type Run,
+} from './mqttd.handler.js';
 import { MQTTD_OPTIONS, type MQTTdOptions } from './mqttd.options.js';
 import { HandlerReception } from './mqttd.reception.js';
 import { reasonOf } from './mqttd.outcomes.js';
@@ -128,13 +135,14 @@ export class MQTTdStrategy extends Server<Record<string, never>, MQTTdStatus> im
     stopped: new Subject<void>(),
     concurrency: 0,
     now: () => this.broker.clock.now(),
-    run: async (context, call) => {
-      if (this.isDraining) return false;
-      const done = this.inTime(this.runInHooks(context, call));
+    run: async <T>(context: MQTTdContext, call: () => Promise<T>): Promise<Run<T>> => {
+      if (this.isDraining) return 'stopping';
+      let run: Run<T> = 'late';
+      const done = this.inTime(this.runInHooks(context, async () => void (run = { value: await call() })));
       this.running.add(done);
       await done;
       this.running.delete(done);
-      return true;
+      return run;
     },
     owe: ({ publisher, size }) => {
       const connection = publisher && this.broker.sessions.get(publisher.clientId)?.connection;
@@ -188,13 +196,8 @@ export class MQTTdStrategy extends Server<Record<string, never>, MQTTdStatus> im
 
   /** To the requester alone, so that a reply never lends its authority to whoever names a topic for it. */
   private sendReply({ publisher }: Message, reply: Message): void {
-    if (!publisher) {
-      this.broker.publish(reply);
-      return;
-    }
-    const session = this.broker.sessions.get(publisher.clientId);
-    const target = this.broker.topics.match(reply.topic).targets.find(({ subscriber }) => subscriber === session);
-    if (target) session!.deliver(reply, target);
+    if (publisher) this.broker.deliverTo(publisher.clientId, reply);
+    else this.broker.publish(reply);
   }
 }
 

@@ -1,7 +1,7 @@
 import type { Decision } from './broker/decider.js';
 import { Message } from './broker/message.js';
 import { MQTTdUsageError } from './mqttd.errors.js';
-import { encodePayload } from './mqttd.payload.js';
+import { ownPayload } from './mqttd.payload.js';
 import { checkProperties } from './mqttd.properties.js';
 import type { MQTTdPublishOptions } from './mqttd.publisher.js';
 import { ReasonCode } from './protocol/reason-codes.js';
@@ -54,7 +54,7 @@ function replaced(message: Message, replacement: MQTTdReplacement, now: number):
   }
   checkProperties(topic, given);
   const properties = { ...message.properties, ...given };
-  const bytes = 'payload' in replacement ? Buffer.from(encodePayload(payload)) : message.payload;
+  const bytes = 'payload' in replacement ? ownPayload(payload) : message.payload;
   const { publisher } = message;
   return Message.of({ topic, payload: bytes, qos, retain, properties, publisher }, now);
 }

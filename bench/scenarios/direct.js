@@ -1,9 +1,8 @@
 import { startOurs, startOursAlone, untilStatus, withNodes } from '../support/brokers.js';
-import { commonColumns, summarize, whole } from '../support/figures.js';
+import { whole } from '../support/figures.js';
 import { loadPairs } from '../support/mqttload.js';
+import { compareOnOneNode } from '../support/one-node.js';
 import { commandsBetween } from '../support/redis.js';
-import { takeTurns } from '../support/rounds.js';
-import { printTable } from '../support/table.js';
 
 const nodes = { 'with Redis': startOurs, 'without Redis': startOursAlone };
 
@@ -11,26 +10,11 @@ const nodes = { 'with Redis': startOurs, 'without Redis': startOursAlone };
 export const direct = {
   title: 'one node with Redis that no other node wants anything of, and one without',
   rounds: 9,
-  async run({ rounds, seconds }) {
-    const variants = [0, 1].flatMap((qos) =>
-      Object.entries(nodes).map(([node, start]) => ({
-        name: `QoS ${qos}, ${node}`,
-        node,
-        qos,
-        run: () => measure(start, qos, seconds),
-      })),
-    );
-
-    const rows = (await takeTurns(variants, rounds)).map((row) => ({ ...row, ...summarize(row.results) }));
-
-    printTable({ QoS: ({ qos }) => qos, node: ({ node }) => node, ...commonColumns }, rows);
-    for (const qos of [0, 1]) printRatio(rows.filter((row) => row.qos === qos));
-    for (const qos of [0, 1]) await showSilence(qos, seconds);
+  async run(options) {
+    for (const rows of await compareOnOneNode(nodes, 'node', options)) printRatio(rows);
+    for (const qos of [0, 1]) await showSilence(qos, options.seconds);
   },
 };
-
-const measure = (start, qos, seconds) =>
-  withNodes([start], ({ nodes: [node], pids }) => loadPairs({ '-p': node.port, '-q': qos, '-t': seconds, pids }));
 
 function printRatio([withRedis, without]) {
   const perSecond = (withRedis.perSecond / without.perSecond).toFixed(2);

@@ -1,8 +1,5 @@
-import { startOursAlone, startOursWith, withNodes } from '../support/brokers.js';
-import { commonColumns, summarize } from '../support/figures.js';
-import { loadPairs } from '../support/mqttload.js';
-import { takeTurns } from '../support/rounds.js';
-import { printTable } from '../support/table.js';
+import { startOursAlone, startOursWith } from '../support/brokers.js';
+import { compareOnOneNode } from '../support/one-node.js';
 
 const none = 'no handler';
 const starts = {
@@ -17,25 +14,10 @@ const starts = {
 export const handlers = {
   title: 'what a Nest handler that does nothing costs for each message, by its mode',
   rounds: 3,
-  async run({ rounds, seconds }) {
-    const variants = [0, 1].flatMap((qos) =>
-      Object.entries(starts).map(([handler, start]) => ({
-        name: `QoS ${qos}, ${handler}`,
-        handler,
-        qos,
-        run: () => measure(start, qos, seconds),
-      })),
-    );
-
-    const rows = (await takeTurns(variants, rounds)).map((row) => ({ ...row, ...summarize(row.results) }));
-
-    printTable({ QoS: ({ qos }) => qos, handler: ({ handler }) => handler, ...commonColumns }, rows);
-    for (const qos of [0, 1]) printCosts(rows.filter((row) => row.qos === qos));
+  async run(options) {
+    for (const rows of await compareOnOneNode(starts, 'handler', options)) printCosts(rows);
   },
 };
-
-const measure = (start, qos, seconds) =>
-  withNodes([start], ({ nodes: [node], pids }) => loadPairs({ '-p': node.port, '-q': qos, '-t': seconds, pids }));
 
 function printCosts(rows) {
   const microseconds = ({ perCpuSecond }) => 1e6 / perCpuSecond;

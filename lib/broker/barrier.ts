@@ -29,6 +29,7 @@ export class Barrier {
   private released: Promise<void> | undefined;
   /** Nothing is held: what is replied is staged at once. */
   readonly isImmediate: boolean;
+
   constructor(
     private readonly committers: readonly Committer[],
     private readonly onWithheld: (error: unknown) => void,

@@ -159,6 +159,18 @@ export class Broker {
     return passGates(match, message).then((decision) => publishDecided(this, message, decision));
   }
 
+  /**
+   * To one client alone, however many have subscribed.
+   * @returns false when the client has no session here, or has not subscribed to the topic
+   */
+  deliverTo(clientId: string, message: Message): boolean {
+    const session = this.sessions.get(clientId);
+    const target = session && this.topics.match(message.topic).targets.find(({ subscriber }) => subscriber === session);
+    if (!target) return false;
+    session.deliver(message, target);
+    return true;
+  }
+
   /** The session for a CONNECT: a connection that uses it is closed, a clean start discards it. */
   claim(clientId: string, cleanStart: boolean, stored?: StoredSession): { session: Session; isPresent: boolean } {
     const found = this.sessions.get(clientId);
@@ -196,9 +208,13 @@ export class Broker {
    * Sends away all clients of this node that are meant.
    * @returns how many there were
    */
-  disconnectAll(isMeant: (client: Client) => boolean, reasonCode?: number, reason?: string): number {
+  disconnectAll(
+    isMeant: (client: Client) => boolean,
+    reasonCode: number = ReasonCode.AdministrativeAction,
+    reason?: string,
+  ): number {
     const meant = [...this.connections].filter(({ client, isOpen }) => isOpen && client && isMeant(client));
-    for (const { client } of meant) this.disconnect(client!.clientId, reasonCode, reason);
+    for (const connection of meant) connection.disconnect(reasonCode, reason);
     return meant.length;
   }
 

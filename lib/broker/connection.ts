@@ -106,6 +106,19 @@ export class Connection {
     );
   }
 
+  /** Goes on when all answers are known: at once if they are, else nothing more of this client is handled until then. */
+  whenKnown<T>(answers: readonly (T | Promise<T>)[], goOn: (known: readonly T[]) => void): void {
+    if (answers.every((answer): answer is T => !isLater(answer))) {
+      goOn(answers);
+      return;
+    }
+    this.park(
+      Promise.all(answers.map(async (answer) => answer)).then((known) => {
+        if (this.isOpen) goOn(known);
+      }),
+    );
+  }
+
   /** An answer waits for what it promises; a client to which too many are owed is not read. */
   owe(bytes = 0): void {
     this.owed++;
@@ -334,6 +347,9 @@ export class Connection {
     }
   }
 }
+
+/** Whatever has a `then`: an Auth may have promises of its own making. */
+const isLater = (answer: unknown): boolean => typeof (answer as { then?: unknown } | undefined)?.then === 'function';
 
 /** Milliseconds between two looks at all connections: the grain of keep-alive and connect timeout. */
 export const beatMs = 500;

@@ -1,3 +1,4 @@
+import { ReasonCode } from '../protocol/reason-codes.js';
 import type { Match } from '../topics/topic-tree.js';
 import type { Broker } from './broker.js';
 import type { Message } from './message.js';
@@ -25,6 +26,9 @@ export interface Decider extends Subscriber {
 }
 
 export const accepted: Decision = { reasonCode: 0 };
+
+/** Nobody has decided, and nobody will. */
+export const undecided: Decision = { reasonCode: ReasonCode.ImplementationSpecificError, isFault: true };
 
 export const isRefused = ({ reasonCode }: Decision): boolean => reasonCode >= 0x80;
 

@@ -1,10 +1,13 @@
+import type { QoS } from '../protocol/packets.js';
 import type { ReceivedPublish } from '../protocol/received-publish.js';
-import { ReasonCode } from '../protocol/reason-codes.js';
-import { accepted, heard, isRefused, passGates, publishDecided, type Decision } from './decider.js';
+import type { Match } from '../topics/topic-tree.js';
+import { accepted, heard, isRefused, passGates, publishDecided, undecided, type Decision } from './decider.js';
 import type { Connection } from './connection.js';
 import { answer, type Publication } from './handlers/publish-answers.js';
 import type { Message } from './message.js';
 import { Ring } from './ring.js';
+import type { Subscriber } from './router.js';
+import type { Session } from './session.js';
 import type { StoredSession } from './stored-session.js';
 
 /**
@@ -27,28 +30,28 @@ export class Inlet {
     return this.entries.length === 0;
   }
 
-  /** @param message kept */
-  add(message: Message, packet: ReceivedPublish): void {
-    const { topics } = this.connection.broker;
+  /**
+   * @param message kept
+   * @param match of its topic
+   */
+  add(message: Message, packet: ReceivedPublish, match: Match<Subscriber>): void {
     const session = this.connection.session!;
     const entry = this.push(packet, message);
     if (!packet.dup) session.faults.delete(packet.packetId);
-    const match = topics.match(message.topic);
-    const { stored } = session;
-    const isRecorded = message.qos === 2 && stored?.isDurable === true;
+    const stored = recorderOf(session, message.qos);
     const passing = match.gates ? passGates(match, message) : undefined;
-    if (isRecorded) this.decideBy(entry, record(entry, stored, passing));
+    if (stored) this.decideBy(entry, record(entry, stored, passing));
     else if (passing) this.decideBy(entry, passing);
     else entry.decision = accepted;
     this.pump();
   }
 
   /** A QoS 2 message that was routed, but not acknowledged: only who has to have heard it hears it again. */
-  addRouted(message: Message, packet: ReceivedPublish): void {
+  addRouted(message: Message, packet: ReceivedPublish, match: Match<Subscriber>): void {
     const entry = this.push(packet, message);
     entry.publication.isRouted = true;
     entry.decision = accepted;
-    this.settleBy(entry, heard(this.connection.broker.topics.match(message.topic), message));
+    this.settleBy(entry, heard(match, message));
     this.pump();
   }
 
@@ -144,15 +147,16 @@ export class Inlet {
     const { broker } = this.connection;
     const published = publishDecided(broker, publication.message!, decision);
     const isAccepted = published instanceof Promise || !isRefused(published);
-    if (isAccepted && qos === 2) {
-      session.received.add(packetId);
-      broker.store.received(session, packetId);
-    }
+    if (isAccepted && qos === 2) session.receive(packetId);
     publication.isRouted = isAccepted;
     if (published instanceof Promise) this.settleBy(entry, published);
     else entry.outcome = published;
   }
 }
+
+/** Where a message has to be recorded before it is routed, as it may come again on another node; undefined for most. */
+export const recorderOf = ({ stored }: Session, qos: QoS): StoredSession | undefined =>
+  qos === 2 && stored?.isDurable ? stored : undefined;
 
 /**
  * A QoS 2 message that may come again on another node: it is recorded under a name before anybody gets it.
@@ -177,8 +181,6 @@ async function record(
   // Where this node was stopped meanwhile, the client may have sent it elsewhere.
   return session.connection?.isOpen && stored.isCurrent ? decision : undefined;
 }
-
-const undecided: Decision = { reasonCode: ReasonCode.ImplementationSpecificError, isFault: true };
 
 class Entry {
   /** What the gates say. */

@@ -155,6 +155,12 @@ export class Session implements Subscriber, ShareMember {
     for (const { share, message } of [...sent, ...waiting]) share!.handOut(message);
   }
 
+  /** A QoS 2 message was routed: it is not routed again before its packet identifier is released ([MQTT-4.3.3-10]). */
+  receive(packetId: number): void {
+    this.received.add(packetId);
+    this.broker.store.received(this, packetId);
+  }
+
   /** Sends what waits, as far as Receive Maximum and the outbox allow. */
   pump(): void {
     const { connection } = this;

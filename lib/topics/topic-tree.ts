@@ -117,9 +117,9 @@ export class TopicTree<S extends object> {
     this.root.collect(topic.split('/'), 0, found);
     const bucket = bucketOf(topic);
     const matched = merge(found);
-    const gates = decidersOf(matched, 'gate');
-    const acks = decidersOf(matched, 'ack');
-    const targets = gates || acks ? matched.filter(({ subscriber }) => decisionOf(subscriber) === undefined) : matched;
+    const deciding = matched.filter(({ subscriber }) => decisionOf(subscriber) !== undefined);
+    const targets = deciding.length === 0 ? matched : matched.filter((target) => !deciding.includes(target));
+    const [gates, acks] = [decidersOf(deciding, 'gate'), decidersOf(deciding, 'ack')];
     return { targets, gates, acks, rootEpoch: this.rootEpoch, epoch: this.epochs[bucket], bucket };
   }
 

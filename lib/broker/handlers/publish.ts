@@ -1,12 +1,11 @@
 import { isUtf8 } from 'node:buffer';
 import { MqttError } from '../../protocol/mqtt-error.js';
 import type { ReceivedPublish } from '../../protocol/received-publish.js';
-import { PacketType } from '../../protocol/packets.js';
 import { ReasonCode } from '../../protocol/reason-codes.js';
 import { isReserved } from '../../topics/topic-names.js';
 import type { Capabilities } from '../capabilities.js';
 import type { Connection } from '../connection.js';
-import { accepted } from '../decider.js';
+import { recorderOf } from '../inlet.js';
 import { Message } from '../message.js';
 import type { Subscriber } from '../router.js';
 import type { Match } from '../../topics/topic-tree.js';
@@ -88,8 +87,7 @@ function admit(connection: Connection, packet: ReceivedPublish): boolean {
   const isDecided = qos === 2 && session.received.has(packetId) && !session.faults.has(packetId);
   if (isDecided && !session.deciding.has(packetId)) {
     // [MQTT-4.3.3-10]
-    if (connection.inlet.isEmpty) connection.acknowledge(PacketType.PUBREC, packetId);
-    else connection.inlet.settle(packet, accepted);
+    answer(connection, packet, ReasonCode.Success);
     return false;
   }
   // [MQTT-3.3.4-7]
@@ -103,8 +101,9 @@ function admit(connection: Connection, packet: ReceivedPublish): boolean {
 
 /** Nobody is to decide any more: in its turn. */
 function answer(connection: Connection, packet: ReceivedPublish, reasonCode: number): void {
-  if (connection.inlet.isEmpty) refuse(connection, packet, reasonCode);
-  else connection.inlet.settle(packet, { reasonCode });
+  if (!connection.inlet.isEmpty) connection.inlet.settle(packet, { reasonCode });
+  else if (reasonCode >= 0x80) refuse(connection, packet, reasonCode);
+  else acknowledge(connection, packet.qos, packet.packetId, reasonCode);
 }
 
 function publish(connection: Connection, packet: ReceivedPublish, topic: string): void {
@@ -114,9 +113,9 @@ function publish(connection: Connection, packet: ReceivedPublish, topic: string)
   const now = packet.properties ? broker.clock.now() : 0;
   const message = Message.received(packet, topic, connection.client!, now);
   const match = broker.topics.match(topic);
-  const isRecorded = packet.qos === 2 && session.stored?.isDurable === true;
-  if (packet.qos === 2 && session.received.has(packet.packetId)) inlet.addRouted(message.keep(), packet);
-  else if (match.gates || match.acks || isRecorded || !inlet.isEmpty) inlet.add(message.keep(), packet);
+  const mayWait = match.gates ?? match.acks ?? recorderOf(session, packet.qos);
+  if (packet.qos === 2 && session.received.has(packet.packetId)) inlet.addRouted(message.keep(), packet, match);
+  else if (mayWait || !inlet.isEmpty) inlet.add(message.keep(), packet, match);
   else route(connection, message, packet.packetId, match);
 }
 
@@ -129,9 +128,6 @@ function route(connection: Connection, message: Message, packetId: number, match
     refuse(connection, { qos, packetId }, reasonCode);
     return;
   }
-  if (qos === 2) {
-    connection.session!.received.add(packetId);
-    broker.store.received(connection.session!, packetId);
-  }
+  if (qos === 2) connection.session!.receive(packetId);
   acknowledge(connection, qos, packetId, reasonCode);
 }

@@ -15,15 +15,7 @@ export function handleSubscribe(connection: Connection, packet: SubscribePacket)
   const requests = packet.subscriptions.map((request) => toSubscription(request, packet, maximumQoS));
   for (const subscription of requests) refuseUnavailable(connection, subscription);
   const verdicts = requests.map(({ filter }) => broker.auth.maySubscribe(connection.client!, filter));
-  if (verdicts.every((verdict) => typeof verdict === 'boolean')) {
-    receive(connection, packet, requests, verdicts);
-  } else {
-    connection.park(
-      Promise.all(verdicts.map(async (verdict) => verdict)).then((decided) => {
-        if (connection.isOpen) receive(connection, packet, requests, decided);
-      }),
-    );
-  }
+  connection.whenKnown(verdicts, (allowed) => receive(connection, packet, requests, allowed));
 }
 
 /** The application is asked about what is allowed. */
@@ -31,25 +23,17 @@ function receive(
   connection: Connection,
   packet: SubscribePacket,
   requests: readonly Subscription[],
-  verdicts: readonly boolean[],
+  allowed: readonly boolean[],
 ): void {
   const { client, broker } = connection;
   const answers = requests.map((subscription, index) =>
-    verdicts[index] ? broker.reception?.subscribe(client!, subscription) : notAuthorized,
+    allowed[index] ? broker.reception?.subscribe(client!, subscription) : notAuthorized,
   );
-  if (answers.every(isKnown)) {
-    subscribe(connection, packet, requests, answers);
-    return;
-  }
-  connection.park(
-    Promise.all(answers.map(async (answer) => answer)).then((decided) => {
-      if (connection.isOpen) subscribe(connection, packet, requests, decided);
-    }),
-  );
+  connection.whenKnown<Answer>(answers, (known) => subscribe(connection, packet, requests, known));
 }
 
-const isKnown = (answer: Promise<Refusal | Welcome> | Refusal | undefined): answer is Refusal | undefined =>
-  !(answer instanceof Promise);
+/** Of the application; undefined where it has nothing to say. */
+type Answer = Refusal | Welcome | undefined;
 
 const notAuthorized: Refusal = { reasonCode: ReasonCode.NotAuthorized };
 
@@ -73,7 +57,7 @@ function subscribe(
   connection: Connection,
   packet: SubscribePacket,
   requests: readonly Subscription[],
-  answers: readonly (Refusal | Welcome | undefined)[],
+  answers: readonly Answer[],
 ): void {
   const { broker } = connection;
   const session = connection.session!;
@@ -84,9 +68,10 @@ function subscribe(
     const answer = answers[index];
     const refused = isRefusal(answer) ? answer.reasonCode : refusal(connection, filter, request);
     if (refused !== undefined) return toVersion(connection, refused);
-    const subscription = { ...request, qos: Math.min(request.qos, (answer as Welcome | undefined)?.qos ?? 2) as QoS };
+    const { qos = 2, greetings: sent = [] } = (answer ?? {}) as Partial<Welcome>;
+    const subscription = qos < request.qos ? { ...request, qos } : request;
     const isNew = broker.subscriptions.add(session, filter, subscription);
-    for (const message of (answer as Welcome | undefined)?.greetings ?? []) {
+    for (const message of sent) {
       greetings.push(() => session.deliverFor(subscription, message));
     }
     if (wantsRetained(subscription, isNew)) retained.push(new RetainedDelivery(broker.retained, session, subscription));

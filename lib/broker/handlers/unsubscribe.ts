@@ -8,15 +8,7 @@ import type { Refusal } from '../reception.js';
 export function handleUnsubscribe(connection: Connection, packet: UnsubscribePacket): void {
   const { broker, client } = connection;
   const answers = packet.filters.map((filter) => broker.reception?.unsubscribe(client!, bare(filter)));
-  if (answers.every((answer) => answer === undefined)) {
-    unsubscribe(connection, packet, answers);
-    return;
-  }
-  connection.park(
-    Promise.all(answers.map(async (answer) => answer)).then((decided) => {
-      if (connection.isOpen) unsubscribe(connection, packet, decided);
-    }),
-  );
+  connection.whenKnown<Refusal | undefined>(answers, (refusals) => unsubscribe(connection, packet, refusals));
 }
 
 function unsubscribe(
