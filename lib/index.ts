@@ -1,8 +1,9 @@
 export { AllowAllAuth } from './auth/allow-all.auth.js';
 export { CredentialsAuth, hashPassword, type UserEntry } from './auth/credentials.auth.js';
+export { JwtAuth, type JwtAuthOptions } from './auth/jwt.auth.js';
 export type { TopicRules } from './auth/topic-rules.js';
 export { ScramAuth, hashScramPassword, type ScramEntry } from './auth/scram.auth.js';
-export { Auth, type AuthExchange, type AuthStep, type Login, type Verdict } from './broker/auth.js';
+export { Auth, type AuthExchange, type AuthStep, type Identity, type Login, type Verdict } from './broker/auth.js';
 export { Broker as MQTTdBroker } from './broker/broker.js';
 export type { Capabilities as MQTTdCapabilities } from './broker/capabilities.js';
 export type { Client as MQTTdClient, Peer } from './broker/client.js';

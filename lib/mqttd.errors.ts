@@ -30,6 +30,8 @@ export type MQTTdUsageErrorCode =
   | 'LISTEN_FAILED'
   /** The Redis that the options name does not answer. */
   | 'REDIS_UNREACHABLE'
+  /** An option needs a package that is not installed. */
+  | 'MISSING_PACKAGE'
   /** Key, certificate or authority cannot be read or used. */
   | 'INVALID_CERTIFICATE'
   /** A topic filter in a decorator is not well-formed. */

@@ -27,6 +27,7 @@ export class MQTTdMetrics {
       counter('messages_received', 'PUBLISH packets from clients.', counters.messagesReceived),
       counter('messages_sent', 'PUBLISH packets to clients.', counters.messagesSent),
       counter('messages_dropped', 'Messages that one subscriber did not get.', counters.messagesDropped),
+      counter('messages_barred', 'Messages that one subscriber may not receive.', counters.messagesBarred),
       counter('messages_refused', 'PUBLISH packets that were refused.', counters.messagesRefused),
       counter('connections_opened', 'Connections that were accepted.', counters.connectionsOpened),
       counter('protocol_errors', 'Connections that ended because of the client.', counters.protocolErrors),

@@ -1,5 +1,6 @@
 import type { TlsOptions } from 'node:tls';
 import type { UserEntry } from './auth/credentials.auth.js';
+import type { JwtAuthOptions } from './auth/jwt.auth.js';
 import type { TopicRules } from './auth/topic-rules.js';
 import type { Auth } from './broker/auth.js';
 import { defaultCapabilities, type Capabilities } from './broker/capabilities.js';
@@ -40,13 +41,16 @@ export interface MQTTdOptions extends MQTTdAddress {
   readonly tls?: MQTTdTlsOptions | undefined;
   /** Several listeners; not together with `port`, `host` and `tls`. */
   readonly listeners?: readonly MQTTdListenerOptions[] | undefined;
-  /** Who may connect, publish and subscribe: users with their passwords, or an Auth of your own. */
+  /** Who may connect, publish and subscribe: users with their passwords, JSON Web Tokens, or an Auth of your own. */
   readonly auth?:
     | {
         readonly users: Readonly<Record<string, UserEntry>>;
         /** For users without rules of their own. */
         readonly rules?: TopicRules | undefined;
+        /** Lets clients in whose certificate the listener has verified, as the user of its common name. Default false. */
+        readonly certificates?: boolean | undefined;
       }
+    | { readonly jwt: JwtAuthOptions }
     | MQTTdPart<Auth>
     | undefined;
   /** Lets everybody connect, from everywhere. Default false: without `auth` only this machine can. */

@@ -2,6 +2,7 @@ import { Inject, Injectable, Optional, type FactoryProvider, type InjectionToken
 import type { ModuleRef } from '@nestjs/core';
 import { AllowAllAuth } from './auth/allow-all.auth.js';
 import { CredentialsAuth } from './auth/credentials.auth.js';
+import { JwtAuth, type JwtAuthOptions } from './auth/jwt.auth.js';
 import { Auth } from './broker/auth.js';
 import { Router } from './broker/router.js';
 import { Store } from './broker/store.js';
@@ -33,9 +34,10 @@ export type MQTTdPart<T> =
     };
 
 /** @throws MQTTdUsageError (as a rejection), or what a factory throws */
-export const makeAuth = ({ auth }: MQTTdOptions, moduleRef: ModuleRef): Promise<Auth> => {
-  if (auth === undefined) return Promise.resolve(new AllowAllAuth());
-  return make('auth', Auth, isUsers(auth) ? withUsers(auth) : auth, moduleRef);
+export const makeAuth = async ({ auth }: MQTTdOptions, moduleRef: ModuleRef): Promise<Auth> => {
+  if (auth === undefined) return new AllowAllAuth();
+  if (isShortForm(auth)) return Promise.resolve('jwt' in auth ? withTokens(auth) : withUsers(auth));
+  return make('auth', Auth, auth, moduleRef);
 };
 
 /** @throws MQTTdUsageError (as a rejection), or what a factory throws */
@@ -71,7 +73,7 @@ async function make<T extends object>(
 }
 
 const remedies = {
-  auth: '{ users: { ... } }, or an Auth of your own',
+  auth: '{ users: { ... } }, { jwt: { ... } }, or an Auth of your own',
   router: 'a RedisRouter, or a Router of your own',
   store: 'a RedisStore, or a Store of your own',
 } as const;
@@ -124,17 +126,47 @@ async function explaining<T>(option: string, made: Promise<T>): Promise<T> {
 }
 
 type UsersOption = Extract<NonNullable<MQTTdOptions['auth']>, { readonly users: unknown }>;
+type TokensOption = Extract<NonNullable<MQTTdOptions['auth']>, { readonly jwt: unknown }>;
 
-const isUsers = (auth: unknown): auth is UsersOption =>
-  typeof auth === 'object' && auth !== null && !(auth instanceof Auth) && 'users' in auth;
+const isShortForm = (auth: unknown): auth is UsersOption | TokensOption =>
+  typeof auth === 'object' && auth !== null && !(auth instanceof Auth) && ('users' in auth || 'jwt' in auth);
 
-function withUsers({ users, rules }: UsersOption): Auth {
-  if (typeof users !== 'object' || users === null || Object.keys(users).length === 0) {
+function withUsers({ users, rules, certificates = false }: UsersOption): Auth {
+  const isEmpty = typeof users !== 'object' || users === null || Object.keys(users).length === 0;
+  // Certificates may be all that anybody has.
+  if (isEmpty && !(certificates && users)) {
     throw invalidOption("auth.users: is empty; name at least one user, as in { users: { alice: 'scrypt$...' } }");
   }
+  return explained(() => new CredentialsAuth(users, rules, certificates));
+}
+
+const withTokens = ({ jwt }: TokensOption): Auth =>
+  explained(() => {
+    const unknown = Object.keys(jwt ?? {}).find((name) => !Object.hasOwn(jwtNames, name));
+    if (unknown === undefined) return new JwtAuth(jwt ?? {});
+    throw new TypeError(
+      `auth.jwt.${unknown}: there is no such option; the options are ${Object.keys(jwtNames).join(', ')}`,
+    );
+  });
+
+const jwtNames: Readonly<Record<keyof JwtAuthOptions, true>> = {
+  secret: true,
+  publicKey: true,
+  jwksUri: true,
+  algorithms: true,
+  issuer: true,
+  audience: true,
+  usernameClaim: true,
+  clientIdClaim: true,
+  rulesClaim: true,
+  rules: true,
+  clockToleranceSeconds: true,
+};
+
+function explained<T>(makePart: () => T): T {
   try {
-    return new CredentialsAuth(users, rules);
+    return makePart();
   } catch (error) {
-    throw invalidOption(error instanceof Error ? error.message : String(error));
+    throw invalidOption(reasonOf(error));
   }
 }

@@ -23,7 +23,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   redis: ['broker', 'protocol', 'topics', 'ioredis'],
   routers: ['broker', 'protocol', 'topics', 'redis'],
   stores: ['broker', 'protocol', 'topics', 'redis', 'lmdb'],
-  auth: ['broker', 'protocol', 'topics'],
+  auth: ['broker', 'protocol', 'topics', 'jose'],
   // The Nest face: what stands in lib/ itself.
   '': ['protocol', 'topics', 'broker', 'listeners', 'redis', 'routers', 'stores', 'auth', '@nestjs', 'rxjs'],
 };

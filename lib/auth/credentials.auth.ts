@@ -1,5 +1,5 @@
 import { createHash, randomBytes, scrypt, timingSafeEqual } from 'node:crypto';
-import { Auth, type Login } from '../broker/auth.js';
+import { Auth, type Identity, type Login } from '../broker/auth.js';
 import type { Client } from '../broker/client.js';
 import { TopicPermissions, type TopicRules } from './topic-rules.js';
 
@@ -11,7 +11,7 @@ export type UserEntry = string | (TopicRules & ({ readonly hash: string } | { re
  *
  * scrypt is slow on purpose (tens of milliseconds on the thread pool), so a password that was right is remembered
  * as a keyed digest, and ten thousand devices that reconnect do not each cost it again.
- * What a client may subscribe to is all that it ever gets, so nothing else has to be asked when messages are delivered.
+ * Users may change at any time: connected clients are held to it at once.
  * @throws TypeError for an entry that has neither a hash nor a password, and for a rule that is no topic filter
  */
 export class CredentialsAuth extends Auth {
@@ -21,28 +21,42 @@ export class CredentialsAuth extends Auth {
   private readonly proven = new Map<string, Buffer>();
   private readonly digestKey = randomBytes(32);
 
-  /** @param rules for users without rules of their own */
-  constructor(users: Readonly<Record<string, UserEntry>>, rules: TopicRules = {}) {
+  private readonly takesCertificates: boolean;
+
+  /**
+   * @param rules for users without rules of their own
+   * @param certificates whether a client whose certificate the listener has verified is let in without a password, as the
+   *   user of its common name. Default false.
+   */
+  constructor(users: Readonly<Record<string, UserEntry>>, rules: TopicRules = {}, certificates = false) {
     super();
+    this.takesCertificates = certificates;
     this.common = new TopicPermissions(rules, 'auth.rules');
     for (const [name, entry] of Object.entries(users)) this.set(name, entry);
   }
 
   /**
-   * A user that is new, or has other passwords or rules from now on; connected clients keep what they have.
+   * A user that is new, or has another password or other rules from now on. Clients of that name stay connected, and lose
+   * the subscriptions that they may not have any more.
    * @throws TypeError as the constructor
    */
   set(name: string, entry: UserEntry): void {
     const stored = parseEntry(name, entry);
-    const rules = typeof entry === 'object' && (entry.publish || entry.subscribe) ? entry : undefined;
+    const rules = typeof entry === 'object' && (entry.publish || entry.subscribe || entry.deny) ? entry : undefined;
     const permissions = rules && new TopicPermissions(rules, `auth.users[${JSON.stringify(name)}]`);
-    this.delete(name);
+    this.forget(name);
     this.users.set(name, stored);
     if (permissions) this.permissions.set(name, permissions);
+    this.reauthorize(name);
   }
 
-  /** Nobody connects under this name any more; `MQTTdBroker.disconnectAll` sends away who is connected. */
+  /** Nobody connects with a password under this name any more, and who is connected is sent away. */
   delete(name: string): void {
+    this.forget(name);
+    this.revoke(name);
+  }
+
+  private forget(name: string): void {
     this.users.delete(name);
     this.permissions.delete(name);
     this.proven.delete(name);
@@ -56,11 +70,21 @@ export class CredentialsAuth extends Auth {
     return this.permissionsOf(client).maySubscribe(client, filter);
   }
 
+  override mayReceive(client: Client, topic: string): boolean {
+    return this.permissionsOf(client).mayReceive(client, topic);
+  }
+
   private permissionsOf({ username = '' }: Client): TopicPermissions {
     return this.permissions.get(username) ?? this.common;
   }
 
-  override async authenticate({ username, password }: Login): Promise<boolean> {
+  override authenticate(login: Login): Identity | Promise<boolean> {
+    const { certificateName } = login;
+    if (this.takesCertificates && certificateName !== undefined) return { username: certificateName };
+    return this.isPasswordRight(login);
+  }
+
+  private async isPasswordRight({ username, password }: Login): Promise<boolean> {
     const stored = username === undefined ? undefined : this.users.get(username);
     const given = password ?? Buffer.alloc(0);
     const digest = createHash('sha256').update(this.digestKey).update(given).digest();

@@ -65,6 +65,7 @@ export class Broker {
   /** Sessions without a connection that end some day. */
   private readonly expiring: Deadlines<Session>;
   private stopBeat: (() => void) | undefined;
+  private stopWatching: (() => void) | undefined;
   private isStopping = false;
 
   constructor({ listeners, auth, router, store, log, clock = systemClock, ...options }: BrokerOptions) {
@@ -84,11 +85,13 @@ export class Broker {
   }
 
   /**
-   * Opens the store, the router and all listeners.
+   * Opens the Auth, the store, the router and all listeners.
    * @throws what they throw; whatever was opened is closed again
    */
   async start(): Promise<void> {
     try {
+      this.stopWatching = this.auth.watch(this);
+      await this.auth.open();
       await this.store.open(this);
       await this.router.open(this);
       this.stopBeat = this.clock.every(beatMs, () => this.onBeat());
@@ -121,6 +124,7 @@ export class Broker {
 
   /** Closes router and store; nothing is published any more. */
   async close(): Promise<void> {
+    this.stopWatching?.();
     try {
       await this.router.close();
     } finally {
@@ -161,14 +165,14 @@ export class Broker {
 
   /**
    * To one client alone, however many have subscribed.
-   * @returns false when the client has no session here, or has not subscribed to the topic
+   * @returns false when the client has no session here, has not subscribed to the topic, or may not receive it
    */
   deliverTo(clientId: string, message: Message): boolean {
     const session = this.sessions.get(clientId);
-    const target = session && this.topics.match(message.topic).targets.find(({ subscriber }) => subscriber === session);
-    if (!target) return false;
-    session.deliver(message, target);
-    return true;
+    if (!session?.mayReceive(message.topic)) return false;
+    const target = this.topics.match(message.topic).targets.find(({ subscriber }) => subscriber === session);
+    if (target) session.deliver(message, target);
+    return target !== undefined;
   }
 
   /** The session for a CONNECT: a connection that uses it is closed, a clean start discards it. */
@@ -216,6 +220,28 @@ export class Broker {
     const meant = [...this.connections].filter(({ client, isOpen }) => isOpen && client && isMeant(client));
     for (const connection of meant) connection.disconnect(reasonCode, reason);
     return meant.length;
+  }
+
+  /**
+   * Asks anew what clients may receive and have subscribed to, at once: the rights of a user have changed, or of everybody.
+   * The Auth's own `reauthorize` does the same. Clients that are away are asked about when they come back.
+   */
+  reauthorize(username?: string): void {
+    for (const { connection, rights } of this.sessions.values()) {
+      const client = connection?.client ?? rights?.client;
+      if (username !== undefined && client?.username !== username) continue;
+      rights?.forget();
+      if (connection?.isOpen) connection.reauthorize();
+    }
+  }
+
+  /**
+   * Sends all clients of a user away (0x87) that are connected to this node.
+   * @returns how many there were
+   */
+  revoke(username: string): number {
+    const isMeant = (client: Client): boolean => client.username === username;
+    return this.disconnectAll(isMeant, ReasonCode.NotAuthorized, 'the rights were revoked');
   }
 
   /** The client has connected to another node: what is here of it is over. */
@@ -303,7 +329,7 @@ export class Broker {
   private onBeat(): void {
     this.beat++;
     const now = this.clock.now();
-    for (const connection of this.connections) connection.onBeat(this.beat);
+    for (const connection of this.connections) connection.onBeat(this.beat, now);
     this.wills.fireDue(now);
     for (const session of this.expiring.takeDue(now)) this.endSession(session);
     this.retained.deleteExpired(now);

@@ -22,4 +22,8 @@ export interface Client extends Peer {
   /** Seconds; 0 is off. */
   readonly keepAlive: number;
   readonly connectedAt: Date;
+  /** What the Auth knows of it besides its name: those of a JSON Web Token, for example. */
+  readonly claims?: Readonly<Record<string, unknown>> | undefined;
+  /** When its credentials end, and its connection with them. */
+  readonly validUntil?: Date | undefined;
 }

@@ -12,6 +12,7 @@ import { handlePacket } from './handlers/index.js';
 import { Inlet } from './inlet.js';
 import type { Frame, Message } from './message.js';
 import { Outbox } from './outbox.js';
+import { barredSubscriptions } from './rights.js';
 import type { Session } from './session.js';
 import type { TopicAliases } from './topic-aliases.js';
 
@@ -35,6 +36,8 @@ export class Connection {
   wantsProblemInformation = true;
   /** Seconds; 0 is off. */
   keepAlive = 0;
+  /** Milliseconds since the epoch when the credentials run out. */
+  private validUntil = Infinity;
   /** Topic aliases that the client has set, by number. */
   readonly receivedAliases: (string | undefined)[] = [];
   /** Topic aliases that we use towards the client, where it allows any. */
@@ -90,6 +93,7 @@ export class Connection {
     this.client = client;
     this.session = session;
     this.keepAlive = client.keepAlive;
+    this.validUntil = client.validUntil?.getTime() ?? Infinity;
     this.decoder.maximumPacketSize = this.broker.limits.maximumPacketSize;
   }
 
@@ -117,6 +121,13 @@ export class Connection {
         if (this.isOpen) goOn(known);
       }),
     );
+  }
+
+  /** Rights have changed: what the client has subscribed to is asked for again. */
+  reauthorize(): void {
+    const session = this.session!;
+    const barred = barredSubscriptions(this.broker.auth, this.client!, session.subscriptions);
+    this.whenKnown([barred], ([filters]) => session.revoke(filters));
   }
 
   /** An answer waits for what it promises; a client to which too many are owed is not read. */
@@ -331,10 +342,12 @@ export class Connection {
     else this.destroy();
   }
 
-  /** Once every `beatMs`: closes what was silent for too long. */
-  onBeat(beat: number): void {
+  /** Once every `beatMs`: closes what was silent for too long, or may not stay. */
+  onBeat(beat: number, now: number): void {
     const silent = beat - this.heardAt;
-    if (this.isClosing) {
+    if (this.validUntil <= now && this.isOpen) {
+      this.disconnect(ReasonCode.MaximumConnectTime, 'the credentials have run out');
+    } else if (this.isClosing) {
       if (silent > lingerBeats) this.destroy();
     } else if (this.client === undefined) {
       if ((beat - this.openedAt) * beatMs > this.broker.limits.connectTimeoutMs) this.destroy();

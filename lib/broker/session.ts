@@ -1,5 +1,6 @@
 import { publishFirstByte } from '../protocol/packet-encoder.js';
 import { PacketType, prescribedFlags } from '../protocol/packets.js';
+import { matches } from '../topics/topic-names.js';
 import { TopicTree, type Subscription, type Target } from '../topics/topic-tree.js';
 import type { Broker } from './broker.js';
 import type { Connection } from './connection.js';
@@ -7,6 +8,7 @@ import type { Decision } from './decider.js';
 import { Deliveries, Delivery, DeliveryState, packetIdOf } from './deliveries.js';
 import type { Message } from './message.js';
 import type { RetainedDelivery } from './retained-delivery.js';
+import { ReceiveRights } from './rights.js';
 import type { Subscriber } from './router.js';
 import type { SharedSubscription } from './shared-subscription.js';
 import type { ShareMember } from './share-strategy.js';
@@ -37,6 +39,10 @@ export class Session implements Subscriber, ShareMember {
   readonly deciding = new Map<number, Promise<Decision>>();
   /** How often deciding about a message has failed that its client will send again, by packet identifier. */
   readonly faults = new Map<number, number>();
+  /** What its client may receive, as it was when it connected last; undefined where that is everything. */
+  rights: ReceiveRights | undefined = undefined;
+  /** Filters of subscriptions that its client may not have any more: what waits for them alone is not sent. */
+  private revoked: Set<string> | undefined = undefined;
   private readonly waiting: (() => void)[] = [];
   /** Retained messages on their way, by the filter of their subscription. */
   private retained: TopicTree<RetainedDelivery> | undefined;
@@ -84,6 +90,7 @@ export class Session implements Subscriber, ShareMember {
       matched = target.own;
       if (matched === undefined) return;
     }
+    if (this.isBarred(message.topic)) return;
     // [MQTT-4.6.0-5]
     if (this.retained)
       for (const { subscriber } of this.retained.match(message.topic).targets) subscriber.sendNow(message.topic);
@@ -105,6 +112,7 @@ export class Session implements Subscriber, ShareMember {
 
   /** Sends a message for one subscription: retained messages, which carry RETAIN (3.3.1.3), a handler's greeting. */
   deliverFor(subscription: Subscription, message: Message): void {
+    if (this.isBarred(message.topic)) return;
     const qos = message.qos < subscription.qos ? message.qos : subscription.qos;
     const identifiers = subscription.identifier === undefined ? undefined : [subscription.identifier];
     const { retain } = message;
@@ -114,8 +122,26 @@ export class Session implements Subscriber, ShareMember {
 
   /** The client is connected. */
   attach(connection: Connection): void {
+    const { auth, log } = this.broker;
     this.connection = connection;
     this.expiresAt = Infinity;
+    this.rights = auth.mayReceive && new ReceiveRights(auth, connection.client!, log);
+  }
+
+  /** Whether the client may get what is published to `topic`, whichever way it comes. */
+  mayReceive(topic: string): boolean {
+    if (this.rights?.mayReceive(topic) === false) return false;
+    return !this.revoked || !this.isRevoked(topic, this.revoked);
+  }
+
+  /** The client may not have these subscriptions any more: filters as it wrote them. */
+  revoke(filters: readonly string[]): void {
+    for (const written of filters) {
+      const subscription = this.subscriptions.get(written);
+      if (!subscription) continue;
+      (this.revoked ??= new Set()).add(subscription.filter);
+      this.broker.subscriptions.remove(this, written);
+    }
   }
 
   /** Behind the CONNACK, what is unfinished goes out again, then what waited ([MQTT-4.4.0-1]). */
@@ -263,6 +289,11 @@ export class Session implements Subscriber, ShareMember {
 
   private send(connection: Connection, delivery: Delivery): void {
     const { message, qos, retain, identifiers } = delivery;
+    // It may have been allowed when it was queued.
+    if (this.isBarred(message.topic)) {
+      this.settle(delivery);
+      return;
+    }
     const isResent = delivery.state === DeliveryState.Sent;
     // [MQTT-3.3.2-5] [MQTT-4.3.3-7] a message that was sent once does not expire
     const isLate = !isResent && message.expiresAt !== Infinity && message.isExpired(this.broker.clock.now());
@@ -278,6 +309,19 @@ export class Session implements Subscriber, ShareMember {
     connection.outbox.publishIdentified(frame, publishFirstByte(isResent, qos, retain), packetIdOf(delivery));
     // It had to wait, and who retains it keeps only what came in.
     if (retain) message.forgetFrames();
+  }
+
+  /** Asked about all that is to be queued or sent. */
+  private isBarred(topic: string): boolean {
+    const isBarred = !this.mayReceive(topic);
+    if (isBarred) this.broker.counters.messagesBarred++;
+    return isBarred;
+  }
+
+  private isRevoked(topic: string, revoked: ReadonlySet<string>): boolean {
+    for (const { filter } of this.subscriptions.values()) if (matches(filter, topic)) return false;
+    for (const filter of revoked) if (matches(filter, topic)) return true;
+    return false;
   }
 
   private settle(delivery: Delivery): void {

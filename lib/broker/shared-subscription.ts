@@ -113,7 +113,7 @@ export class SharedSubscription implements Subscriber {
   }
 
   private takerOf(message: Message): Taker | undefined {
-    const candidates = this.candidates();
+    const candidates = this.candidates(message.topic);
     const node =
       this.nodes.size > 0 && !candidates[0]?.isOnline ? this.nodeOf(message, candidates.length > 0) : undefined;
     if (node) return node;
@@ -140,11 +140,14 @@ export class SharedSubscription implements Subscriber {
     }
   }
 
-  private candidates(): readonly Session[] {
+  /** Who is connected and may receive it; where there is nobody, those who are away. */
+  private candidates(topic: string): readonly Session[] {
     const { members } = this;
-    let online = 0;
-    for (const member of members) if (member.isOnline) online++;
-    return online === 0 || online === members.length ? members : members.filter((member) => member.isOnline);
+    const isReady = (member: Session): boolean => member.isOnline && member.mayReceive(topic);
+    let ready = 0;
+    for (const member of members) if (isReady(member)) ready++;
+    if (ready === members.length) return members;
+    return members.filter(ready > 0 ? isReady : (member) => !member.isOnline && member.mayReceive(topic));
   }
 }
 

@@ -2,6 +2,7 @@ import type { WillFields } from '../protocol/packets.js';
 import type { Client } from './client.js';
 import type { Delivery } from './deliveries.js';
 import type { Session } from './session.js';
+import type { Subscription } from '../topics/topic-tree.js';
 
 /** What a CONNECT that was let in says to a store that several nodes share. */
 export interface ClaimRequest {
@@ -38,6 +39,9 @@ export interface StoredSession {
   readonly isCurrent: boolean;
   /** Whether no message waits there or is on its way there. */
   readonly isEmpty: boolean;
+
+  /** What it has subscribed to, by the filter as the client wrote it. */
+  readonly subscriptions: ReadonlyMap<string, Subscription>;
 
   /** Gives a new session what the store has of it. */
   restore(session: Session): void;

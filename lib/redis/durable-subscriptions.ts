@@ -82,10 +82,14 @@ export class DurableSubscriptions implements NodePart {
     return this.write(session.clientId, filter, undefined);
   }
 
+  /** What the session of a client has subscribed to. */
+  of(clientId: string): ReadonlyMap<string, Subscription> {
+    return this.clients.get(clientId)?.subscriptions ?? new Map<string, Subscription>();
+  }
+
   /** The groups of which the client is a member: `$share/group/filter`. */
   groupsOf(clientId: string): string[] {
-    const subscriptions = this.clients.get(clientId)?.subscriptions ?? [];
-    return [...subscriptions].flatMap(([filter, { share }]) => (share === undefined ? [] : filter));
+    return [...this.of(clientId)].flatMap(([filter, { share }]) => (share === undefined ? [] : filter));
   }
 
   /** The session of a client has ended: nothing is queued for it any more. */

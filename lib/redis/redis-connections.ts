@@ -1,4 +1,5 @@
 import type { Cluster, Redis, RedisOptions } from 'ioredis';
+import { optionalPackage } from '../broker/optional-package.js';
 import type { RedisAddress, RedisServerOptions } from './redis-options.js';
 
 export type RedisConnection = Redis | Cluster;
@@ -22,8 +23,7 @@ export async function redisConnections(
   server: RedisServerOptions,
   connectTimeoutMs: number,
 ): Promise<RedisConnections> {
-  // Only who is configured with Redis needs it installed.
-  const { Redis: Single } = await import('ioredis');
+  const { Redis: Single } = await optionalPackage('redis', 'ioredis', () => import('ioredis'));
   const { cluster, sentinels, url } = server;
   const common = commonOptions(server, connectTimeoutMs);
   const makeTo = ({ host, port }: RedisAddress, commandTimeout: number) =>

@@ -6,6 +6,7 @@ import { decodeDelivery } from './queue-record.js';
 import type { QueueOwner } from './redis-appends.js';
 import { hashOf } from './redis-options.js';
 import type { RedisSessions } from './redis-sessions.js';
+import type { Subscription } from '../topics/topic-tree.js';
 
 /** What Redis has of a session when its client connects. */
 export interface ClaimedState {
@@ -64,6 +65,10 @@ export class RedisSession implements StoredSession, QueueOwner {
 
   get isEmpty(): boolean {
     return this.appending === 0 && this.next >= this.tail && !this.isReading;
+  }
+
+  get subscriptions(): ReadonlyMap<string, Subscription> {
+    return this.sessions.subscriptions.of(this.clientId);
   }
 
   restore(session: Session): void {

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { connect, type TLSSocket } from 'node:tls';
 import { describe, expect, it } from '@jest/globals';
 import { Controller } from '@nestjs/common';
-import { ConnectedClient, OnPublish, type MQTTdClient, type MQTTdTlsOptions } from 'nestjs-mqttd';
+import { ConnectedClient, OnPublish, type MQTTdClient, type MQTTdOptions, type MQTTdTlsOptions } from 'nestjs-mqttd';
 import { certificates } from '../support/certificates.js';
 import { Inbox } from '../support/inbox.js';
 import { mqttJs } from '../support/mqttjs.js';
@@ -26,9 +26,10 @@ describe('TLS', () => {
   const run = programs();
   const connectTo = mqttJs();
 
-  const startWith = async (tls: MQTTdTlsOptions = {}) => {
+  const startWith = async (tls: MQTTdTlsOptions = {}, options: MQTTdOptions = {}) => {
     const own = { key: server.key, cert: server.cert };
-    const { app, broker, port } = await start({ controllers: [Sensors], mqttd: { port: 0, tls: { ...own, ...tls } } });
+    const mqttd = { port: 0, tls: { ...own, ...tls }, ...options };
+    const { app, broker, port } = await start({ controllers: [Sensors], mqttd });
     const mosquitto = (...args: readonly string[]) =>
       run('mosquitto_pub', '-h', 'localhost', '-p', port, '-t', 'sensors/7', '-m', 'x', '-q', 1, ...args).finished;
     return { broker, port, mosquitto, heard: app.get(Sensors).heard };
@@ -136,6 +137,30 @@ describe('TLS', () => {
 
       expect(code).not.toBe(0);
       expect(broker.counters.connectionsOpened).toBe(0);
+    });
+
+    it('lets a client in as the user that its certificate names, under the rules of that user', async () => {
+      const users = { 'device-7': { password: 'unguessable', publish: ['sensors/%u'] } };
+      const { mosquitto, heard } = await startWith(
+        { ...mutual, rejectUnauthorized: false },
+        {
+          host: '127.0.0.1',
+          auth: { users, certificates: true },
+        },
+      );
+      const own = ['--cafile', ca.certFile, '--cert', device.certFile, '--key', device.keyFile, '-V', '5'];
+
+      expect(await mosquitto(...own, '-u', 'somebody else')).toMatchObject({
+        stderr: expect.stringMatching('ot authorized'),
+      });
+      expect((await mosquitto(...own, '-t', 'sensors/device-7')).stderr).toBe('');
+      // Neither a certificate that nobody has verified nor none is anybody's password.
+      const foreigner = ['--cafile', ca.certFile, '--cert', foreign.certFile, '--key', foreign.keyFile];
+      expect((await mosquitto(...foreigner, '-u', 'device-7')).code).not.toBe(0);
+      expect((await mosquitto('--cafile', ca.certFile, '-u', 'device-7')).code).not.toBe(0);
+
+      expect(await heard.next()).toMatchObject({ username: 'device-7', certificateName: 'device-7' });
+      expect(heard.all).toHaveLength(1);
     });
 
     it('but rejects nobody takes no name from a certificate that it cannot verify', async () => {

@@ -52,7 +52,11 @@ describe('a wrong option', () => {
     ],
     ['auth beside allowAnonymous', { allowAnonymous: true, auth: { users: { ann: { password: 'x' } } } }, 'leave one'],
     ['auth without users', { auth: { users: {} } }, 'auth.users: is empty; name at least one user'],
-    ['auth that is none', { auth: null }, 'auth: cannot be used; give { users: { ... } }, or an Auth of your own'],
+    [
+      'auth that is none',
+      { auth: null },
+      'auth: cannot be used; give { users: { ... } }, { jwt: { ... } }, or an Auth of your own',
+    ],
     ['auth as text', { auth: 'hunter2' }, 'auth: cannot be used; give { users: { ... } }'],
     [
       'limit below its range',

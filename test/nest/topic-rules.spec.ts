@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { CredentialsAuth, hashPassword, MQTTdBroker, type MQTTdOptions } from 'nestjs-mqttd';
+import { CredentialsAuth, hashPassword, MQTTdBroker, MQTTdPublisher, type MQTTdOptions } from 'nestjs-mqttd';
 import { PacketType } from '../../lib/protocol/packets.js';
 import { apps } from '../support/nest-app.js';
 import type { WireClient } from '../support/wire-client.js';
@@ -116,6 +116,7 @@ describe('topic rules of users', () => {
     expect(await told(first, 'anything')).toBe(0x10);
 
     auth.set('ann', { password: 'other', publish: [] });
+    expect(await told(first, 'anything')).toBe(0x87);
     expect(app.get(MQTTdBroker).disconnectAll(({ username }) => username === 'ann')).toBe(1);
     await first.expectDisconnect(0x98);
 
@@ -123,12 +124,52 @@ describe('topic rules of users', () => {
     const second = await client(5, { ...login, password: Buffer.from('other') });
     expect(await told(second, 'anything')).toBe(0x87);
     auth.delete('ann');
+    await second.expectDisconnect(0x87);
     expect(await (await open()).connect({ ...login, password: Buffer.from('other') })).toMatchObject({
       reasonCode: 0x86,
     });
   });
 
+  it('[A24] deny parts of what they allow: neither published to nor received', async () => {
+    const auth = { users, rules: { deny: ['devices/+/keys', '%u/#', 'secret/#'] } };
+    const { client, app } = await start({ mqttd: { ...local, auth } });
+    const device = await client(5, { clientId: '7', username: 'ann', password });
+    expect((await device.subscribe(['#', 'secret/+', 'devices/+/keys', 'ann/x', 'devices/#'])).reasonCodes).toEqual([
+      0, 0x87, 0x87, 0x87, 0,
+    ]);
+
+    for (const topic of ['devices/7/keys', 'secret', 'ann', 'ann/a']) {
+      expect(await told(device, topic)).toBe(0x87);
+      await app.get(MQTTdPublisher).publish(topic, 'hidden');
+    }
+    await app.get(MQTTdPublisher).publish('bob/a', 'seen');
+    await device.expectPublish('bob/a', 'seen');
+    await device.expectNothing();
+  });
+
+  it('[A21] [A24] a name by which nothing can be allowed does not lift what is denied', async () => {
+    const { client } = await start({ mqttd: { ...local, auth: { users, rules: { deny: ['%u/#'] } } } });
+    const device = await client(5, { clientId: '7', username: 'a/b', password });
+    expect((await device.subscribe(['a/b/c', 'news'])).reasonCodes).toEqual([0x87, 0x87]);
+    expect([await told(device, 'a/b/c'), await told(device, 'news')]).toEqual([0x87, 0x87]);
+  });
+
+  it('[A23] hold at once for a user whose rules have changed', async () => {
+    const auth = new CredentialsAuth({ ann: { password: 'secret' } });
+    const { app, client } = await start({ mqttd: { ...local, auth } });
+    const device = await client(5, { clientId: '7', username: 'ann', password });
+    await device.subscribe(['news/#', 'secret/#']);
+
+    auth.set('ann', { password: 'secret', subscribe: ['news/#'], deny: ['news/inner'] });
+    for (const topic of ['secret/a', 'news/inner', 'news/a']) await app.get(MQTTdPublisher).publish(topic, topic);
+
+    await device.expectPublish('news/a', 'news/a');
+    await device.expectNothing();
+  });
+
   it.each<[object, string]>([
+    [{ users, rules: { deny: ['a/#/b'] } }, 'auth.rules.deny[0]: "a/#/b" is not a topic filter'],
+    [{ users: {} }, 'auth.users: is empty'],
     [{ users, rules: { publish: ['a/#/b'] } }, 'auth.rules.publish[0]: "a/#/b" is not a topic filter'],
     [
       { users: { ann: { password: 'x', subscribe: ['ok', '$share/g/a'] } } },

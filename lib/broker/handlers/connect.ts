@@ -9,6 +9,7 @@ import type { AuthStep, Login, Verdict } from '../auth.js';
 import type { Client } from '../client.js';
 import type { Connection } from '../connection.js';
 import type { Broker } from '../broker.js';
+import { barredSubscriptions } from '../rights.js';
 import type { Session } from '../session.js';
 import type { StoredSession } from '../stored-session.js';
 import { keepWill } from '../wills.js';
@@ -86,8 +87,8 @@ function applyProperties(connection: Connection, { protocolVersion, properties }
 }
 
 function decide(connection: Connection, packet: ConnectPacket, verdict: Verdict): void {
-  if (verdict === true || verdict === ReasonCode.Success) {
-    welcome(connection, packet, { type: 'success' });
+  if (verdict === true || verdict === ReasonCode.Success || typeof verdict === 'object') {
+    welcome(connection, packet, { type: 'success', ...(typeof verdict === 'object' && verdict) });
     return;
   }
   // [MQTT-3.1.4-2]
@@ -117,17 +118,40 @@ function welcome(connection: Connection, packet: ConnectPacket, step: Success): 
 /** Where there are other nodes, they are told that the client is here now. */
 function enter(connection: Connection, packet: ConnectPacket, step: Success, client: Client): void {
   const claimed = claimFromNodes(connection, packet, client);
-  if (claimed === undefined) {
-    letIn(connection, packet, step, client, onlyHere);
-    return;
+  const goOn = (claim: NodesClaim) => reauthorize(connection, packet, step, client, claim);
+  const entered = claimed ? claimed.then(goOn) : goOn(onlyHere);
+  if (entered) connection.park(entered);
+}
+
+/** What the client may have subscribed to may have changed while it was away; a promise where that is known later. */
+function reauthorize(
+  connection: Connection,
+  packet: ConnectPacket,
+  step: Success,
+  client: Client,
+  claim: NodesClaim,
+): Promise<void> | undefined {
+  const { auth, sessions } = connection.broker;
+  const { stored } = claim;
+  const goOn = (barred: readonly string[]): void => {
+    if (connection.isOpen) letIn(connection, packet, step, client, claim, barred);
+    // Nobody has got to know of this session yet.
+    else stored?.release('discarded');
+  };
+  const giveUp = (error: unknown): never => {
+    stored?.release('discarded');
+    throw error;
+  };
+  const held = packet.cleanStart ? undefined : (stored ?? sessions.get(client.clientId))?.subscriptions;
+  let barred: ReturnType<typeof barredSubscriptions> = [];
+  try {
+    if (held && connection.isOpen) barred = barredSubscriptions(auth, client, held);
+  } catch (error) {
+    giveUp(error);
   }
-  connection.park(
-    claimed.then((claim) => {
-      if (connection.isOpen) letIn(connection, packet, step, client, claim);
-      // Nobody has got to know of this session yet.
-      else claim.stored?.release('discarded');
-    }),
-  );
+  if (barred instanceof Promise) return barred.then(goOn, giveUp);
+  goOn(barred);
+  return undefined;
 }
 
 function clientOf({ broker, peer }: Connection, packet: ConnectPacket, step: Success): Client {
@@ -141,6 +165,8 @@ function clientOf({ broker, peer }: Connection, packet: ConnectPacket, step: Suc
     cleanStart,
     keepAlive: grantedKeepAlive(packet.keepAlive, broker.limits.maximumKeepAlive),
     connectedAt: new Date(broker.clock.now()),
+    ...(step.claims && { claims: step.claims }),
+    ...(step.validUntil && { validUntil: step.validUntil }),
   };
 }
 
@@ -189,11 +215,13 @@ function letIn(
   step: Success,
   client: Client,
   { generation, stored }: NodesClaim,
+  barred: readonly string[],
 ): void {
   const { broker } = connection;
   const { protocolVersion, cleanStart, will } = packet;
   const { session, isPresent } = broker.claim(client.clientId, cleanStart, stored);
   session.generation = generation;
+  session.revoke(barred);
   session.expiryInterval = grantedExpiry(broker, packet);
   broker.store.saveSession(session);
   connection.accept(client, session);
