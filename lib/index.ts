@@ -3,6 +3,7 @@ export { CredentialsAuth, hashPassword, type UserEntry } from './auth/credential
 export { JwtAuth, type JwtAuthOptions } from './auth/jwt.auth.js';
 export type { TopicRules } from './auth/topic-rules.js';
 export { ScramAuth, hashScramPassword, type ScramEntry } from './auth/scram.auth.js';
+export type { BrokerEvents as MQTTdEvents, Departure as MQTTdDeparture } from './broker/announcements.js';
 export { Auth, type AuthExchange, type AuthStep, type Identity, type Login, type Verdict } from './broker/auth.js';
 export { Broker as MQTTdBroker } from './broker/broker.js';
 export type { Capabilities as MQTTdCapabilities } from './broker/capabilities.js';

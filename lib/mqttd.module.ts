@@ -27,6 +27,7 @@ import { checkOptions, MQTTD_OPTIONS, type MQTTdOptions } from './mqttd.options.
 import { checkParts, makeAuth, makeRouter, makeStore } from './mqttd.parts.js';
 import { MQTTdPublisher } from './mqttd.publisher.js';
 import { MQTTdStrategy } from './mqttd.strategy.js';
+import { version } from './mqttd.version.js';
 
 const { ConfigurableModuleClass } = new ConfigurableModuleBuilder<MQTTdOptions>({
   optionsInjectionToken: MQTTD_OPTIONS,
@@ -89,7 +90,7 @@ export const MQTTD_CLOCK = Symbol.for('nestjs-mqttd:clock');
       provide: Broker,
       inject: [MQTTD_OPTIONS, MQTTD_LISTENERS, MQTTD_CLOCK, Auth, Router, Store],
       useFactory: (options: MQTTdOptions, listeners: Listener[], clock: Clock, ...parts: [Auth, Router, Store]) => {
-        const { limits, capabilities, shareStrategy } = options;
+        const { limits, capabilities, shareStrategy, sysTopics = false } = options;
         const [auth, router, store] = parts;
         checkParts(router, store);
         return new Broker({
@@ -102,6 +103,7 @@ export const MQTTD_CLOCK = Symbol.for('nestjs-mqttd:clock');
           limits,
           capabilities,
           shareStrategy,
+          sysTopics: sysTopics ? { version, intervalMs: intervalOf(sysTopics) } : undefined,
         });
       },
     },
@@ -192,6 +194,10 @@ export class MQTTdModule
     );
   }
 }
+
+/** Milliseconds. */
+const intervalOf = (sysTopics: NonNullable<MQTTdOptions['sysTopics']>): number =>
+  (typeof sysTopics === 'object' ? sysTopics.intervalMs : undefined) ?? 10_000;
 
 /** The broker's log lines through Nest's Logger, in the context `MQTTd`. */
 function nestLog(): Log {

@@ -75,6 +75,11 @@ export interface MQTTdOptions extends MQTTdAddress {
   readonly handlerTimeoutMs?: number | undefined;
   /** Calls of one handler at the same time; further ones wait for their turn. Default 1,000. */
   readonly handlerConcurrency?: number | undefined;
+  /**
+   * Publishes counters as retained messages below `$SYS/broker/`, with Mosquitto's names: each node its own. `intervalMs`
+   * defaults to 10,000. Default false. Who may read them is the Auth's affair.
+   */
+  readonly sysTopics?: boolean | { readonly intervalMs?: number | undefined } | undefined;
   /** Whether global guards, pipes, interceptors and filters of the application apply to handlers. Default true. */
   readonly inheritAppConfig?: boolean | undefined;
 }
@@ -94,6 +99,7 @@ const knownOptions: Readonly<Record<keyof MQTTdOptions, true>> = {
   shareStrategy: true,
   handlerTimeoutMs: true,
   handlerConcurrency: true,
+  sysTopics: true,
   inheritAppConfig: true,
 };
 
@@ -125,6 +131,11 @@ export function checkOptions(options: MQTTdOptions): void {
     if (value !== undefined && !(Number.isInteger(value) && value >= 1 && value <= 0x7fff_ffff)) {
       throw invalidOption(`${name}: ${shown(value)}; use a whole number from 1 to 2147483647`);
     }
+  }
+  const { sysTopics } = options;
+  const interval: unknown = typeof sysTopics === 'object' ? sysTopics.intervalMs : undefined;
+  if (interval !== undefined && !(Number.isInteger(interval) && Number(interval) >= 100)) {
+    throw invalidOption(`sysTopics.intervalMs: ${shown(interval)}; use a whole number from 100 on`);
   }
   if (options.redis) checkRedis(options.redis, options.router);
 }

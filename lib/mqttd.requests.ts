@@ -73,13 +73,19 @@ export class Requests {
       if (isRefused(decision)) throw new MQTTdRequestError('REFUSED', `${nameOf(request)}: ${decision.reasonString}`);
       return;
     }
-    const isOnline = this.broker.sessions.get(clientId)?.isOnline;
-    if (!isOnline || !this.broker.deliverTo(clientId, request)) {
+    if (!this.sendTo(clientId, request)) {
       throw new MQTTdRequestError(
         'NOBODY',
-        `${nameOf(request, clientId)}: it is not here, or has not subscribed to it`,
+        `${nameOf(request, clientId)}: it is not connected, or has not subscribed to it`,
       );
     }
+  }
+
+  private sendTo(clientId: string, request: Message): boolean {
+    const { sessions, router, topics } = this.broker;
+    const session = sessions.get(clientId);
+    if (session) return session.isOnline && this.broker.deliverTo(clientId, request);
+    return router.deliverTo(clientId, request, topics.match(request.topic));
   }
 
   private hear(reply: Message): void {

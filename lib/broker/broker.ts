@@ -3,6 +3,7 @@ import { ReasonCode } from '../protocol/reason-codes.js';
 import { SeenTopics } from '../protocol/seen-topics.js';
 import { maximumLevels } from '../topics/topic-names.js';
 import { TopicTree } from '../topics/topic-tree.js';
+import { Announcements, type BrokerEvents, type BrokerListener, type Departure } from './announcements.js';
 import type { Auth } from './auth.js';
 import { Barrier } from './barrier.js';
 import { defaultCapabilities, type Capabilities } from './capabilities.js';
@@ -24,6 +25,7 @@ import type { ShareStrategy, ShareStrategyName } from './share-strategy.js';
 import type { Store } from './store.js';
 import type { StoredSession } from './stored-session.js';
 import { Subscriptions } from './subscriptions.js';
+import { SysTopics } from './sys-topics.js';
 import { Wills } from './wills.js';
 
 export interface BrokerOptions {
@@ -37,6 +39,8 @@ export interface BrokerOptions {
   /** Who of a Shared Subscription gets a message. Default `roundRobin`. */
   readonly shareStrategy?: ShareStrategyName | ShareStrategy | undefined;
   readonly clock?: Clock | undefined;
+  /** Publishes the counters below `$SYS/`. */
+  readonly sysTopics?: { readonly intervalMs: number; readonly version: string } | undefined;
 }
 
 /** Wires the nouns together and holds what belongs to no single connection. */
@@ -62,10 +66,13 @@ export class Broker {
   readonly listeners: readonly Listener[];
   /** What the application says to clients, if it does. */
   reception: Reception | undefined;
+  private readonly announcements: Announcements;
   /** Sessions without a connection that end some day. */
   private readonly expiring: Deadlines<Session>;
   private stopBeat: (() => void) | undefined;
   private stopWatching: (() => void) | undefined;
+  private readonly sysTopics: BrokerOptions['sysTopics'];
+  private stopSysTopics: (() => void) | undefined;
   private isStopping = false;
 
   constructor({ listeners, auth, router, store, log, clock = systemClock, ...options }: BrokerOptions) {
@@ -77,6 +84,8 @@ export class Broker {
     this.limits = { ...defaultLimits, ...options.limits };
     this.capabilities = { ...defaultCapabilities, ...options.capabilities };
     this.clock = clock;
+    this.sysTopics = options.sysTopics;
+    this.announcements = new Announcements(log);
     this.expiring = new Deadlines(clock.now());
     this.subscriptions = new Subscriptions(this.topics, store, router, options.shareStrategy ?? 'roundRobin');
     this.retained = new RetainedMessages(store, this.limits, clock);
@@ -101,6 +110,7 @@ export class Broker {
         this.log.log(`listening on ${listener.name}`);
       }
       if (this.isStopping) throw new Error('the broker was stopped before it had started');
+      if (this.sysTopics) this.stopSysTopics = SysTopics.begin(this, this.sysTopics);
     } catch (error) {
       await this.drain();
       await this.close();
@@ -111,6 +121,7 @@ export class Broker {
   /** Takes no more connections and sends the clients away (0x8B); resolves when they are gone. */
   async drain(): Promise<void> {
     this.isStopping = true;
+    this.stopSysTopics?.();
     await Promise.all(this.listeners.map((listener) => listener.close()));
     for (const connection of this.connections) connection.disconnect(ReasonCode.ServerShuttingDown);
     try {
@@ -252,20 +263,40 @@ export class Broker {
     if (left) this.endSession(left);
   }
 
+  /**
+   * Hears what happens to clients, from now on.
+   * @returns ends it
+   */
+  on<E extends keyof BrokerEvents>(event: E, listener: BrokerListener<E>): () => void {
+    return this.announcements.on(event, listener);
+  }
+
+  /** Something has happened to a client. */
+  announce<E extends keyof BrokerEvents>(event: E, ...told: BrokerEvents[E]): void {
+    this.announcements.say(event, ...told);
+  }
+
   /** A CONNECT was accepted. */
   connected(connection: Connection): void {
     const { client } = connection;
     this.subscriptions.wake(connection.session!);
     this.log.debug(`client connected id=${connection.describe()} version=${client!.protocolVersion}`);
+    this.announce('connected', client!);
   }
 
   /** A connection lets go of its session: the session waits for its client, or ends. */
-  released(connection: Connection): void {
+  released(connection: Connection, departure: Departure): void {
     const { session } = connection;
     if (!session || session.connection !== connection) return;
     this.log.debug(`client disconnected id=${connection.describe()}`);
     this.reception?.disconnected(connection.client!);
     session.detach();
+    this.settle(session);
+    this.announce('disconnected', connection.client!, departure);
+  }
+
+  /** The client of a session is gone. */
+  private settle(session: Session): void {
     if (session.stored) {
       this.release(session, session.stored);
       return;

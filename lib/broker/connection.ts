@@ -4,6 +4,7 @@ import { PacketDecoder } from '../protocol/packet-decoder.js';
 import { PacketType, prescribedFlags, type Packet, type ProtocolVersion } from '../protocol/packets.js';
 import type { Properties } from '../protocol/properties.js';
 import { ReasonCode } from '../protocol/reason-codes.js';
+import type { Departure } from './announcements.js';
 import { encodeAnswer, farewell, refusal, unsupportedVersion } from './answers.js';
 import type { Broker } from './broker.js';
 import type { Client, Peer } from './client.js';
@@ -59,6 +60,7 @@ export class Connection {
   private owed = 0;
   private owedBytes = 0;
   private isWaitingForAnswers = false;
+  private departure: Departure | undefined;
   private isClosing = false;
   private isGone = false;
 
@@ -193,6 +195,7 @@ export class Connection {
   /** Tells an MQTT 5 client why, and closes; the will is published unless `DISCONNECT` came before. */
   disconnect(reasonCode: number, reason?: string): void {
     if (!this.isOpen) return;
+    this.departure ??= { by: 'broker', reasonCode };
     const { protocolVersion } = this;
     const { serverReference } = this.broker.capabilities;
     const answer = { protocolVersion, reasonCode, reason, serverReference };
@@ -204,11 +207,12 @@ export class Connection {
   }
 
   /** Stops listening to the client, lets go of the session, and ends the stream behind what is queued. */
-  close(): void {
+  close(departure?: Departure): void {
     if (!this.isOpen) return;
+    this.departure ??= departure;
     this.isClosing = true;
     this.heardAt = this.broker.beat;
-    this.broker.released(this);
+    this.release();
     this.broker.barrier.hold(this, undefined);
   }
 
@@ -226,7 +230,7 @@ export class Connection {
   /** Ends the stream at once. */
   destroy(): void {
     if (this.isGone) return;
-    if (!this.isClosing) this.broker.released(this);
+    if (!this.isClosing) this.release();
     this.isGone = true;
     this.stream.destroy();
     this.broker.gone(this);
@@ -258,6 +262,10 @@ export class Connection {
   /** Client id, or the address as long as there is none: for the log. */
   describe(): string {
     return JSON.stringify((this.client?.clientId ?? this.peer.remoteAddress ?? this.peer.listener).slice(0, 64));
+  }
+
+  private release(): void {
+    this.broker.released(this, this.departure ?? { by: 'network' });
   }
 
   private ownFrame(message: Message, isIdentified: boolean, identifiers: readonly number[] | undefined): Frame {

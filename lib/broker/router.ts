@@ -47,6 +47,14 @@ export abstract class Router {
   abstract publish(message: Message, match: Match<Subscriber>): boolean;
 
   /**
+   * To one client that is connected to another node, if it has subscribed to the topic.
+   * @returns false where it can be on no other node
+   */
+  deliverTo(_clientId: string, _message: Message, _match: Match<Subscriber>): boolean {
+    return false;
+  }
+
+  /**
    * Called once a tick before acknowledgements are released: undefined when all that was published is where it was
    * promised to be, else a promise of it. A rejection withholds the tick's acknowledgements.
    */

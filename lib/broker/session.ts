@@ -136,12 +136,14 @@ export class Session implements Subscriber, ShareMember {
 
   /** The client may not have these subscriptions any more: filters as it wrote them. */
   revoke(filters: readonly string[]): void {
-    for (const written of filters) {
-      const subscription = this.subscriptions.get(written);
-      if (!subscription) continue;
-      (this.revoked ??= new Set()).add(subscription.filter);
-      this.broker.subscriptions.remove(this, written);
+    const { subscriptions } = this.broker;
+    const held = filters.filter((written) => this.subscriptions.has(written));
+    for (const written of held) {
+      (this.revoked ??= new Set()).add(this.subscriptions.get(written)!.filter);
+      subscriptions.remove(this, written);
     }
+    const client = this.connection?.client;
+    if (client) for (const written of held) this.broker.announce('unsubscribed', client, written);
   }
 
   /** Behind the CONNACK, what is unfinished goes out again, then what waited ([MQTT-4.4.0-1]). */

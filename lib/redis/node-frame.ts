@@ -11,7 +11,7 @@ import { isTopicName, parseShare } from '../topics/topic-names.js';
  * messages one behind the other, or entries of stored queues, or one claim. A frame of another version, or that does not decode to its last byte, is
  * refused as a whole.
  *
- * A message is: `$share/group/filter` or nothing, flags, topic, publisher's client id, what names it where it may be
+ * A message is: whom it is for (`$share/group/filter`, `=` and a client id, or nothing), flags, topic, publisher's client id, what names it where it may be
  * routed again, properties, payload. An entry is: client id, sequence number, the record as it stands in the queue.
  */
 export const frameVersion = 1;
@@ -22,10 +22,12 @@ const retainBit = 4;
 const publisherBit = 8;
 const publishIdBit = 16;
 
-/** A message for every subscriber of a node, or for one member of a group there. */
+/** A message for every subscriber of a node, for one member of a group there, or for one client. */
 export interface FramedMessage {
   /** `$share/group/filter`; empty for all but groups. */
   readonly share: string;
+  /** The one client that shall get it. */
+  readonly clientId?: string | undefined;
   readonly message: Message;
 }
 
@@ -68,6 +70,9 @@ export const claimHeader = (node: string, clientId: string): Buffer =>
 
 export const encodeShare = (share: string): Buffer => writer.begin().string(share).body();
 
+/** Stands in place of the group where a message is for one client. */
+export const encodeAddressee = (clientId: string): Buffer => writer.begin().string(`=${clientId}`).body();
+
 /** @param now milliseconds since the epoch; an expiry interval goes on with what is left of it */
 export function encodeMessage(message: Message, now: number): Buffer {
   const { topic, qos, retain, properties, publisher, publishId, payload, expiresAt } = message;
@@ -98,9 +103,11 @@ export function decodeFrame(bytes: Buffer, now: number): NodeFrame {
   if (kind !== kinds.messages) throw new Error(`a frame of kind ${kind}`);
   const messages: FramedMessage[] = [];
   while (reader.remaining > 0) {
-    const share = reader.string();
+    const to = reader.string();
+    const clientId = to.startsWith('=') ? to.slice(1) : undefined;
+    const share = clientId === undefined ? to : '';
     if (share !== '' && !parseShare(share)) throw new Error('a group that is none');
-    messages.push({ share, message: readMessage(reader, node, now) });
+    messages.push({ share, clientId, message: readMessage(reader, node, now) });
   }
   return { kind: 'messages', node, messages };
 }

@@ -2,6 +2,7 @@ import type { Client } from '../broker/client.js';
 import type { Message } from '../broker/message.js';
 import { NotKeptError } from '../broker/router.js';
 import {
+  encodeAddressee,
   encodeEntry,
   encodeMessage,
   encodeShare,
@@ -32,7 +33,7 @@ export class RedisLanes {
   private replicating: Promise<void> | undefined;
   private isScheduled = false;
   private encoded: Message | undefined;
-  private bytes: Buffer = noShare;
+  private bytes: Buffer = everybody;
 
   constructor(
     node: string,
@@ -47,8 +48,22 @@ export class RedisLanes {
     this.queuedHeader = queuedHeader(node);
   }
 
-  /** @param share `$share/group/filter` when one member of that group shall get it, empty for all else */
-  add(node: RemoteNode, message: Message, share: string): void {
+  /** For all subscribers of a node. */
+  add(node: RemoteNode, message: Message): void {
+    this.addTo(node, message, everybody);
+  }
+
+  /** @param share `$share/group/filter`, of which one member shall get it */
+  addShared(node: RemoteNode, message: Message, share: string): void {
+    this.addTo(node, message, encodeShare(share));
+  }
+
+  /** For one client, if it is on that node. */
+  addFor(node: RemoteNode, message: Message, clientId: string): void {
+    this.addTo(node, message, encodeAddressee(clientId));
+  }
+
+  private addTo(node: RemoteNode, message: Message, to: Buffer): void {
     const { link } = this;
     const isLossy = message.qos === 0;
     if (isLossy && (!link || link.unsentBytes > this.settings.maximumUnsentBytes)) {
@@ -57,7 +72,7 @@ export class RedisLanes {
     }
     if (!isLossy) this.publishers.add(message.publisher);
     const queue = isLossy ? node.lossy : node.reliable;
-    queue.push(share === '' ? noShare : encodeShare(share), this.encode(message));
+    queue.push(to, this.encode(message));
     this.nodes.add(node);
     this.schedule();
   }
@@ -213,4 +228,4 @@ if redis.call('XLEN', KEYS[1]) >= tonumber(ARGV[2]) then return 'full' end
 return redis.call('XADD', KEYS[1], '*', 'f', ARGV[1])`);
 
 /** An empty string: for everybody but groups. */
-const noShare = Buffer.from([0, 0]);
+const everybody = Buffer.from([0, 0]);

@@ -33,10 +33,15 @@ export class RemoteNode implements Subscriber, ShareNode {
   deliver(message: Message, { qos }: Target<Subscriber>): void {
     // One hop: what came from a node has been sent to all that want it.
     if (message.fromNode !== undefined) return;
-    if (qos > 0 || message.qos === 0) this.lanes.add(this, message, '');
+    if (qos > 0 || message.qos === 0) this.lanes.add(this, message);
   }
 
   deliverShared(message: Message, share: string): void {
-    this.lanes.add(this, message, share);
+    this.lanes.addShared(this, message, share);
+  }
+
+  /** For one client, if it is there. */
+  deliverTo(clientId: string, message: Message): void {
+    this.lanes.addFor(this, message, clientId);
   }
 }

@@ -1,5 +1,5 @@
 import type { Broker } from '../broker/broker.js';
-import type { Message } from '../broker/message.js';
+import { Message } from '../broker/message.js';
 import { Recent } from '../broker/recent.js';
 import { Router, type LocalSubscriber, type SharePresence, type Subscriber } from '../broker/router.js';
 import type { NodeFrame } from '../redis/node-frame.js';
@@ -7,6 +7,7 @@ import { RedisClaims } from '../redis/redis-claims.js';
 import type { RedisCounters } from '../redis/redis-counters.js';
 import { RedisNode } from '../redis/redis-node.js';
 import type { RedisRouterOptions } from '../redis/redis-options.js';
+import { RemoteNode } from '../redis/remote-node.js';
 import { RedisRetained } from '../redis/redis-retained.js';
 import type { Match, Subscription } from '../topics/topic-tree.js';
 import { DirectRouter } from './direct.router.js';
@@ -80,6 +81,13 @@ export class RedisRouter extends Router {
     return match.targets.length > 0;
   }
 
+  /** Which of the nodes that want the topic has the client is known to that node alone. */
+  override deliverTo(clientId: string, message: Message, { targets }: Match<Subscriber>): boolean {
+    const nodes = targets.flatMap(({ subscriber }) => (subscriber instanceof RemoteNode ? subscriber : []));
+    for (const node of nodes) node.deliverTo(clientId, message);
+    return nodes.length > 0;
+  }
+
   override subscribed(subscriber: LocalSubscriber, subscription: Subscription): void {
     this.redis.routes.subscribed(subscriber, subscription);
   }
@@ -118,14 +126,23 @@ export class RedisRouter extends Router {
   private hear(frame: NodeFrame): boolean {
     if (frame.kind !== 'messages') return false;
     const { topics, counters } = this.redis.broker;
-    for (const { share, message } of frame.messages) {
-      if (share !== '') {
+    for (const { share, clientId, message } of frame.messages) {
+      if (clientId !== undefined) {
+        this.giveToClient(clientId, message);
+      } else if (share !== '') {
         if (!this.giveTo(share, message)) counters.messagesDropped++;
       } else if (message.publishId === undefined || this.isNew(message.publishId)) {
         this.direct.publish(message, topics.match(message.topic));
       }
     }
     return true;
+  }
+
+  /** Most nodes that hear of it do not have the client. Here it counts as the node's own: nobody else queues it. */
+  private giveToClient(clientId: string, { topic, payload, qos, properties }: Message): void {
+    const { broker } = this.redis;
+    const message = Message.of({ topic, payload, qos, retain: false, properties }, broker.clock.now());
+    if (broker.sessions.get(clientId)?.isOnline) broker.deliverTo(clientId, message);
   }
 
   private giveTo(share: string, message: Message): boolean {

@@ -4,6 +4,7 @@ import { Message } from '../../lib/broker/message.js';
 import {
   claimHeader,
   decodeFrame,
+  encodeAddressee,
   encodeMessage,
   encodeShare,
   frameVersion,
@@ -18,13 +19,23 @@ const frame = Buffer.concat([messagesHeader('n'), encodeShare(''), encodeMessage
 
 describe('a frame between nodes', () => {
   it('gives back the messages that were put into it, in their order', () => {
-    const grouped = Buffer.concat([frame, encodeShare('$share/g/a/+'), encodeMessage(message, now)]);
+    const grouped = Buffer.concat([
+      frame,
+      encodeShare('$share/g/a/+'),
+      encodeMessage(message, now),
+      encodeAddressee('=7/é'),
+      encodeMessage(message, now),
+    ]);
 
     const decoded = decodeFrame(grouped, now);
 
     if (decoded.kind !== 'messages') throw new Error(decoded.kind);
     expect(decoded.node).toBe('n');
-    expect(decoded.messages.map(({ share }) => share)).toEqual(['', '$share/g/a/+']);
+    expect(decoded.messages.map(({ share, clientId }) => [share, clientId])).toEqual([
+      ['', undefined],
+      ['$share/g/a/+', undefined],
+      ['', '=7/é'],
+    ]);
     for (const { message: one } of decoded.messages) {
       expect(one).toMatchObject({ topic: 'a/b', qos: 1, retain: false, fromNode: 'n', publisher: undefined });
       expect(one.payload.toString()).toBe('x');

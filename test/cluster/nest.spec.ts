@@ -95,6 +95,36 @@ describe('MQTTdModule.forRoot({ redis })', () => {
     expect(String((await asked).payload)).toBe('fine');
   });
 
+  it.each([
+    ['whose session ends with its connection', true, 0],
+    ['whose session is kept in Redis', false, 3600],
+  ])('asks one client alone of the other application, %s', async (_title, cleanStart, sessionExpiryInterval) => {
+    const keyPrefix = `nest-7-${cleanStart}`;
+    const [one, other] = [await start({ mqttd: options(keyPrefix) }), await start({ mqttd: options(keyPrefix) })];
+    const publisher = one.app.get(MQTTdPublisher);
+    const login = { cleanStart, properties: { sessionExpiryInterval } };
+    const [device, foreign] = [
+      await other.client(5, { ...login, clientId: '7' }),
+      await other.client(5, { ...login, clientId: '8' }),
+    ];
+    for (const client of [device, foreign]) await client.subscribe('ask/+', { qos: 1 });
+    await until(() => routerOf(one).otherRoutes.length === 1);
+
+    const asked = publisher.request('ask/it', 'how are you?', { clientId: '7', qos: 1 });
+    const request = (await device.next()) as PublishPacket;
+    expect([request.qos, request.payload.toString()]).toEqual([1, 'how are you?']);
+    // Who was not asked cannot answer.
+    foreign.publish(request.properties!.responseTopic!, { payload: 'forged' });
+    await foreign.expectNothing();
+    device.publish(request.properties!.responseTopic!, { payload: 'fine', qos: 1 });
+    expect(String((await asked).payload)).toBe('fine');
+
+    await expect(publisher.request('other', '?', { clientId: '7' })).rejects.toMatchObject({ code: 'NOBODY' });
+    await expect(publisher.request('ask/it', '?', { clientId: '9', timeoutMs: 50 })).rejects.toMatchObject({
+      code: 'TIMEOUT',
+    });
+  });
+
   it('says at start that sessions stay on their node where another store stands beside redis', async () => {
     const { logged } = await start({ mqttd: { ...options('nest-6'), store: new MemoryStore() } });
 

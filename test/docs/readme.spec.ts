@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { spawnSync } from 'node:child_process';
 import { describe, expect, it } from '@jest/globals';
 import { Test } from '@nestjs/testing';
-import { MQTTdBroker, RedisRouter, RedisStore } from 'nestjs-mqttd';
+import { MQTTdBroker, MQTTdPublisher, RedisRouter, RedisStore } from 'nestjs-mqttd';
 import { PacketType, type AcknowledgePacket } from '../../lib/protocol/packets.js';
 import { until } from '../support/cluster.js';
 import { codeBlocks } from '../support/markdown.js';
@@ -12,6 +12,7 @@ import { Program, programs } from '../support/programs.js';
 import { testRedis } from '../support/redis.js';
 import { builtSample } from '../support/samples.js';
 import { SensorsController } from './readme-app.js';
+import { TeamsAuth } from './readme-auth.js';
 import { MetersController } from './readme-handlers.js';
 
 const readme = readFileSync('README.md', 'utf8');
@@ -55,6 +56,25 @@ describe('README.md', () => {
 
   it('shows a health check that is the one tested', () => {
     expect(blocks('ts')).toContain(readFileSync('sample/05-two-nodes-redis/src/health.controller.ts', 'utf8'));
+  });
+
+  it('shows an Auth whose rights change as it says', async () => {
+    expect(blocks('ts')).toContain(readFileSync('test/docs/readme-auth.ts', 'utf8'));
+    const auth = new TeamsAuth();
+    const { app, client } = await start({ mqttd: { port: 0, host: '127.0.0.1', auth } });
+    const device = await client(5, { username: 'ann', password: Buffer.from('from your database') });
+    await device.subscribe('teams/#');
+    const publisher = app.get(MQTTdPublisher);
+    const publishBoth = async () => {
+      for (const team of ['red', 'blue']) await publisher.publish(`teams/${team}/x`, team);
+    };
+
+    await publishBoth();
+    auth.move('ann', 'blue');
+    await publishBoth();
+    for (const team of ['red', 'blue']) await device.expectPublish(`teams/${team}/x`, team);
+    auth.expel('ann');
+    await device.expectDisconnect(0x87);
   });
 
   it('shows tests that are run here', () => {

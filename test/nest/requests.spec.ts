@@ -141,13 +141,13 @@ describe('publisher.request', () => {
       'the client is not connected',
       ['devices/7/get', 'x', { clientId: '8' }],
       'NOBODY',
-      /^request\("devices\/7\/get"\) to "8": it is not here/,
+      /^request\("devices\/7\/get"\) to "8": it is not connected/,
     ],
     [
       'the client has not subscribed',
       ['devices/8/get', 'x', { clientId: '7' }],
       'NOBODY',
-      /to "7": it is not here, or has not subscribed/,
+      /to "7": it is not connected, or has not subscribed/,
     ],
     ['a gate refuses', ['forbidden', 'x'], 'REFUSED', /^request\("forbidden"\): not this$/],
     [

@@ -236,7 +236,8 @@ function letIn(
     properties: protocolVersion === 5 ? connackProperties(connection, packet, step) : undefined,
   });
   broker.connected(connection);
-  session.resume();
+  // Who hears of it may send it away.
+  if (session.connection === connection) session.resume();
 }
 
 /** Seconds. */

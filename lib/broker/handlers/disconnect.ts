@@ -22,5 +22,5 @@ export function handleDisconnect(connection: Connection, { reasonCode, propertie
   }
   // [MQTT-3.14.4-3] any other code asks for the will
   if (reasonCode === ReasonCode.NormalDisconnection) broker.wills.discard(session);
-  connection.close();
+  connection.close({ by: 'client', reasonCode });
 }

@@ -61,6 +61,7 @@ function subscribe(
 ): void {
   const { broker } = connection;
   const session = connection.session!;
+  const granted: Subscription[] = [];
   const greetings: (() => void)[] = [];
   const retained: RetainedDelivery[] = [];
   const reasonCodes = requests.map((request, index) => {
@@ -71,6 +72,7 @@ function subscribe(
     const { qos = 2, greetings: sent = [] } = (answer ?? {}) as Partial<Welcome>;
     const subscription = qos < request.qos ? { ...request, qos } : request;
     const isNew = broker.subscriptions.add(session, filter, subscription);
+    granted.push(subscription);
     for (const message of sent) {
       greetings.push(() => session.deliverFor(subscription, message));
     }
@@ -78,6 +80,7 @@ function subscribe(
     return subscription.qos;
   });
   connection.reply({ type: PacketType.SUBACK, packetId: packet.packetId, reasonCodes });
+  for (const subscription of granted) broker.announce('subscribed', connection.client!, subscription);
   const follow = (): void => {
     if (session.connection !== connection) return;
     for (const greet of greetings) greet();

@@ -16,15 +16,19 @@ function unsubscribe(
   { packetId, filters }: UnsubscribePacket,
   refusals: readonly (Refusal | undefined)[],
 ): void {
-  const { broker, protocolVersion } = connection;
+  const { broker, client, protocolVersion } = connection;
   const session = connection.session!;
+  const removed: string[] = [];
   const reasonCodes = filters.map((filter, index) => {
     const refusal = refusals[index];
     // The UNSUBACK of 3.1.1 cannot say no: its clients rely on being rid of it.
     if (refusal && protocolVersion === 5) return refusal.reasonCode;
-    return broker.subscriptions.remove(session, filter) ? ReasonCode.Success : ReasonCode.NoSubscriptionExisted;
+    if (!broker.subscriptions.remove(session, filter)) return ReasonCode.NoSubscriptionExisted;
+    removed.push(filter);
+    return ReasonCode.Success;
   });
   connection.reply({ type: PacketType.UNSUBACK, packetId, reasonCodes: protocolVersion === 5 ? reasonCodes : [] });
+  for (const filter of removed) broker.announce('unsubscribed', client!, filter);
 }
 
 const bare = (filter: string): string => (isShared(filter) ? parseShare(filter)?.filter : undefined) ?? filter;
