@@ -4,7 +4,17 @@ import { Controller, Module, type INestApplicationContext } from '@nestjs/common
 import { NestFactory } from '@nestjs/core';
 import { EventPattern, Payload, Transport, type AsyncMicroserviceOptions } from '@nestjs/microservices';
 import { Test } from '@nestjs/testing';
-import { MQTTdBroker, MQTTdModule, MQTTdPublisher, MQTTdStrategy, OnPublish, OnRequest } from 'nestjs-mqttd';
+import {
+  MQTTdBroker,
+  MQTTdException,
+  MQTTdModule,
+  MQTTdPublisher,
+  MQTTdStrategy,
+  OnPublish,
+  OnRequest,
+  replaceMessage,
+} from 'nestjs-mqttd';
+import { PacketType } from '../../lib/protocol/packets.js';
 import { Inbox } from '../support/inbox.js';
 import { accepted, logInto, openClient, portOf } from '../support/nest-app.js';
 
@@ -16,6 +26,17 @@ class Sensors {
   @OnPublish('sensors/:id')
   hear(@Payload() text: string): void {
     heard.push(text);
+  }
+
+  @OnPublish('kept/+', { mode: 'ack' })
+  keep(@Payload() text: string): void {
+    if (text === 'no') throw new MQTTdException(0x97, 'no room');
+  }
+
+  @OnPublish('checked/+', { mode: 'gate' })
+  check(@Payload() text: string): unknown {
+    if (text === 'no') throw new MQTTdException(0x99, 'not like that');
+    return replaceMessage({ payload: text.toUpperCase() });
   }
 
   @OnRequest('sensors')
@@ -56,6 +77,17 @@ describe('the broker is hosted by', () => {
     client.publish('sensors/7', { payload: '21' });
     client.publish('sensors', { properties: { responseTopic: 'replies' } });
     await client.expectPublish('replies', '["7","8"]');
+    await client.subscribe(['kept/+', 'checked/+']);
+    for (const [topic, payload, delivered, reasonCode] of [
+      ['kept/a', 'yes', 'yes', 0],
+      ['kept/a', 'no', 'no', 0x97],
+      ['checked/a', 'yes', 'YES', 0],
+      ['checked/a', 'no', undefined, 0x99],
+    ] as const) {
+      const packetId = client.publish(topic, { payload, qos: 1 });
+      if (delivered !== undefined) await client.expectPublish(topic, delivered);
+      await client.expect({ type: PacketType.PUBACK, packetId, reasonCode });
+    }
     await client.settled();
     expect(heard.all).toEqual(['21']);
     expect(logged.all.filter((line) => line.startsWith('log [MQTTd] listening on'))).toHaveLength(1);
