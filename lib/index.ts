@@ -43,7 +43,14 @@ export { MQTTdHealthIndicator, type MQTTdHealth } from './mqttd.health.js';
 export { MQTTdMetrics } from './mqttd.metrics.js';
 export { MQTTdModule } from './mqttd.module.js';
 export { MQTTD_OPTIONS } from './mqttd.options.js';
-export type { MQTTdAddress, MQTTdListenerOptions, MQTTdOptions, MQTTdTlsOptions } from './mqttd.options.js';
+export type {
+  MQTTdAddress,
+  MQTTdEntranceOptions,
+  MQTTdListenerOptions,
+  MQTTdOptions,
+  MQTTdPlace,
+  MQTTdTlsOptions,
+} from './mqttd.options.js';
 export type { MQTTdPart } from './mqttd.parts.js';
 export { MQTTdPublisher, type MQTTdPublishOptions, type MQTTdRequestOptions } from './mqttd.publisher.js';
 export { MQTTdStrategy, type MQTTdStatus } from './mqttd.strategy.js';

@@ -10,11 +10,29 @@ export class MQTTdMetrics {
 
   constructor(private readonly broker: Broker) {}
 
-  /** All metrics, one sample each: `mqttd_..._total` count from the start of the broker, the others are as it is now. */
+  /** All metrics: `mqttd_..._total` count from the start of the broker, the others are as it is now. */
   text(): string {
-    return this.samples()
-      .map(([name, type, help, value]) => `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n${name} ${value}\n`)
-      .join('');
+    return [...this.samples().map((sample) => textOf(sample)), ...this.ofListeners()].join('');
+  }
+
+  /** One sample for each listener. */
+  private ofListeners(): string[] {
+    const open = new Map<string, number>();
+    for (const { peer } of this.broker.connections) open.set(peer.listener, (open.get(peer.listener) ?? 0) + 1);
+    const entrances = Array.from(this.broker.entrances, ([listener, entrance]) => {
+      const name = entrance.name ?? listener.name;
+      return { label: `{listener="${name.replaceAll(/["\\\n]/g, '_')}"}`, now: open.get(name) ?? 0, entrance };
+    });
+    return [
+      textOf(
+        ['mqttd_listener_connections', 'gauge', 'Connections of clients, by listener.'],
+        entrances.map(({ label, now }) => [label, now] as const),
+      ),
+      textOf(
+        ['mqttd_listener_connections_opened_total', 'counter', 'Connections that were accepted, by listener.'],
+        entrances.map(({ label, entrance }) => [label, entrance.connectionsOpened] as const),
+      ),
+    ];
   }
 
   private samples(): Sample[] {
@@ -49,6 +67,14 @@ function samplesOf({ isReady, otherNodes, counters }: RedisRouter): Sample[] {
   ];
 }
 
-type Sample = readonly [name: string, type: 'gauge' | 'counter', help: string, value: number];
+type Sample = readonly [name: string, type: 'gauge' | 'counter', help: string, value?: number];
+
+/** @param values by their labels; without any the sample has one of its own */
+function textOf([name, type, help, value = 0]: Sample, values: readonly Labelled[] = [['', value]]): string {
+  const lines = values.map(([label, one]) => `${name}${label} ${one}\n`);
+  return `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n${lines.join('')}`;
+}
+
+type Labelled = readonly [label: string, value: number];
 
 const counter = (name: string, help: string, value: number): Sample => [`mqttd_${name}_total`, 'counter', help, value];

@@ -77,12 +77,12 @@ export const MQTTD_CLOCK = Symbol.for('nestjs-mqttd:clock');
     {
       provide: MQTTD_LISTENERS,
       // Behind the Auth, with which the options were checked.
-      inject: [MQTTD_OPTIONS, Auth],
-      useFactory: (options: MQTTdOptions) => {
-        if (isLoopbackOnly(options)) {
+      inject: [MQTTD_OPTIONS, ModuleRef, Auth],
+      useFactory: (options: MQTTdOptions, moduleRef: ModuleRef) => {
+        if (isLoopbackOnly(options) && !options.listeners) {
           nestLog().log('no auth and no allowAnonymous: listening to this machine only');
         }
-        return makeListeners(options);
+        return makeListeners(options, moduleRef);
       },
     },
     { provide: MQTTD_CLOCK, useValue: systemClock },

@@ -29,9 +29,24 @@ export interface MQTTdAddress {
   readonly host?: string | undefined;
 }
 
-/** One listener: `{ tcp: { port } }`, `{ tls: { port, key, cert } }`, or a Listener of your own. */
-export type MQTTdListenerOptions =
-  { readonly tcp: MQTTdAddress } | { readonly tls: MQTTdAddress & MQTTdTlsOptions } | Listener;
+/** What holds for the clients of one listener; where it says nothing, what holds for the whole broker. */
+export interface MQTTdEntranceOptions {
+  /** What log, metrics and handlers (`client.listener`) call it. Default its URL. */
+  readonly name?: string | undefined;
+  readonly auth?: MQTTdOptions['auth'];
+  /** Lets everybody in who comes this way. Default false. */
+  readonly allowAnonymous?: boolean | undefined;
+  /** Bounds of connections; those of what is kept (queues, retained messages) are the broker's alone. */
+  readonly limits?: Partial<Limits> | undefined;
+  /** Stands in front of all topics and filters of its clients, who do not see it and reach nothing beside it: `tenants/a/`. */
+  readonly mountPoint?: string | undefined;
+}
+
+/** Where one listener listens: `{ tcp: { port } }`, or `{ tls: { port, key, cert } }`. */
+export type MQTTdPlace = { readonly tcp: MQTTdAddress } | { readonly tls: MQTTdAddress & MQTTdTlsOptions };
+
+/** One listener: where, and what holds there; or a Listener of your own. */
+export type MQTTdListenerOptions = (MQTTdPlace & MQTTdEntranceOptions) | Listener;
 
 /** DI token of the options. */
 export const MQTTD_OPTIONS = Symbol.for('nestjs-mqttd:options');
@@ -113,7 +128,7 @@ export function checkOptions(options: MQTTdOptions): void {
       throw invalidOption(`${name}: there is no such option; the options are ${Object.keys(knownOptions).join(', ')}`);
     }
   }
-  for (const [name, value] of Object.entries(options.limits ?? {})) checkLimit(name, value);
+  checkLimits(options.limits, 'limits');
   for (const [name, value] of Object.entries(options.capabilities ?? {})) checkCapability(name, value);
   const { shareStrategy } = options;
   if (typeof shareStrategy === 'string' && !shareStrategyNames.includes(shareStrategy)) {
@@ -140,20 +155,25 @@ export function checkOptions(options: MQTTdOptions): void {
   if (options.redis) checkRedis(options.redis, options.router);
 }
 
-function checkLimit(name: string, value: unknown): void {
+/** @param path of the limits among the options */
+export function checkLimits(limits: Partial<Limits> | undefined, path: string): void {
+  for (const [name, value] of Object.entries(limits ?? {})) checkLimit(name, value, path);
+}
+
+function checkLimit(name: string, value: unknown, path: string): void {
   if (!Object.hasOwn(defaultLimits, name)) {
     throw invalidOption(
-      `limits.${name}: there is no such limit; the limits are ${Object.keys(defaultLimits).join(', ')}`,
+      `${path}.${name}: there is no such limit; the limits are ${Object.keys(defaultLimits).join(', ')}`,
     );
   }
   if (value === undefined) return;
   if (name === 'onQueueFull') {
     if (value === 'dropOldest' || value === 'dropNewest') return;
-    throw invalidOption(`limits.onQueueFull: ${shown(value)}; use 'dropOldest' or 'dropNewest'`);
+    throw invalidOption(`${path}.onQueueFull: ${shown(value)}; use 'dropOldest' or 'dropNewest'`);
   }
   const [least, most] = limitRanges[name] ?? [0, Number.MAX_SAFE_INTEGER];
   if (typeof value !== 'number' || !Number.isInteger(value) || value < least || value > most) {
-    throw invalidOption(`limits.${name}: ${shown(value)}; use a whole number from ${least} to ${most}`);
+    throw invalidOption(`${path}.${name}: ${shown(value)}; use a whole number from ${least} to ${most}`);
   }
 }
 

@@ -34,22 +34,26 @@ export type MQTTdPart<T> =
     };
 
 /** @throws MQTTdUsageError (as a rejection), or what a factory throws */
-export const makeAuth = async ({ auth }: MQTTdOptions, moduleRef: ModuleRef): Promise<Auth> => {
+export const makeAuth = async (
+  { auth }: Pick<MQTTdOptions, 'auth'>,
+  moduleRef: ModuleRef,
+  path = 'auth',
+): Promise<Auth> => {
   if (auth === undefined) return new AllowAllAuth();
-  if (isShortForm(auth)) return Promise.resolve('jwt' in auth ? withTokens(auth) : withUsers(auth));
-  return make('auth', Auth, auth, moduleRef);
+  if (isShortForm(auth)) return 'jwt' in auth ? withTokens(auth, path) : withUsers(auth, path);
+  return make(path, 'auth', Auth, auth, moduleRef);
 };
 
 /** @throws MQTTdUsageError (as a rejection), or what a factory throws */
 export const makeRouter = ({ router, redis }: MQTTdOptions, moduleRef: ModuleRef): Promise<Router> =>
-  make('router', Router, router ?? (redis ? new RedisRouter(redis) : new DirectRouter()), moduleRef);
+  make('router', 'router', Router, router ?? (redis ? new RedisRouter(redis) : new DirectRouter()), moduleRef);
 
 /**
  * With `redis` sessions are shared unless told otherwise.
  * @throws MQTTdUsageError (as a rejection), or what a factory throws
  */
 export const makeStore = ({ store, redis }: MQTTdOptions, moduleRef: ModuleRef): Promise<Store> =>
-  make('store', Store, store ?? (redis ? new RedisStore() : new MemoryStore()), moduleRef);
+  make('store', 'store', Store, store ?? (redis ? new RedisStore() : new MemoryStore()), moduleRef);
 
 /** @throws MQTTdUsageError for a store that cannot stand beside the router */
 export function checkParts(router: Router, store: Store): void {
@@ -60,8 +64,10 @@ export function checkParts(router: Router, store: Store): void {
   }
 }
 
+/** @param option where it stands among the options */
 async function make<T extends object>(
-  option: 'auth' | 'router' | 'store',
+  option: string,
+  seam: keyof typeof remedies,
   kind: abstract new () => T,
   part: MQTTdPart<T>,
   moduleRef: ModuleRef,
@@ -69,7 +75,7 @@ async function make<T extends object>(
   const made = await provide(option, part, moduleRef);
   if (made instanceof kind) return made;
   // What was given instead is not shown: it may be a password.
-  throw invalidOption(`${option}: cannot be used; give ${remedies[option]}: as an instance, as a class, or ${shapes}`);
+  throw invalidOption(`${option}: cannot be used; give ${remedies[seam]}: as an instance, as a class, or ${shapes}`);
 }
 
 const remedies = {
@@ -131,17 +137,17 @@ type TokensOption = Extract<NonNullable<MQTTdOptions['auth']>, { readonly jwt: u
 const isShortForm = (auth: unknown): auth is UsersOption | TokensOption =>
   typeof auth === 'object' && auth !== null && !(auth instanceof Auth) && ('users' in auth || 'jwt' in auth);
 
-function withUsers({ users, rules, certificates = false }: UsersOption): Auth {
+function withUsers({ users, rules, certificates = false }: UsersOption, path: string): Auth {
   const isEmpty = typeof users !== 'object' || users === null || Object.keys(users).length === 0;
   // Certificates may be all that anybody has.
   if (isEmpty && !(certificates && users)) {
-    throw invalidOption("auth.users: is empty; name at least one user, as in { users: { alice: 'scrypt$...' } }");
+    throw invalidOption(`${path}.users: is empty; name at least one user, as in { users: { alice: 'scrypt$...' } }`);
   }
-  return explained(() => new CredentialsAuth(users, rules, certificates));
+  return explained(path, () => new CredentialsAuth(users, rules, certificates));
 }
 
-const withTokens = ({ jwt }: TokensOption): Auth =>
-  explained(() => {
+const withTokens = ({ jwt }: TokensOption, path: string): Auth =>
+  explained(path, () => {
     const unknown = Object.keys(jwt ?? {}).find((name) => !Object.hasOwn(jwtNames, name));
     if (unknown === undefined) return new JwtAuth(jwt ?? {});
     throw new TypeError(
@@ -163,10 +169,11 @@ const jwtNames: Readonly<Record<keyof JwtAuthOptions, true>> = {
   clockToleranceSeconds: true,
 };
 
-function explained<T>(makePart: () => T): T {
+/** Its errors say `auth` for where it stands among the options. */
+function explained<T>(path: string, makePart: () => T): T {
   try {
     return makePart();
   } catch (error) {
-    throw invalidOption(reasonOf(error));
+    throw invalidOption(reasonOf(error).replace(/^auth\b/, path));
   }
 }

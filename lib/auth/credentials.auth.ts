@@ -75,7 +75,9 @@ export class CredentialsAuth extends Auth {
   }
 
   private permissionsOf({ username = '' }: Client): TopicPermissions {
-    return this.permissions.get(username) ?? this.common;
+    const own = this.permissions.get(username);
+    if (own) return own;
+    return this.users.has(username) || this.takesCertificates ? this.common : none;
   }
 
   override authenticate(login: Login): Identity | Promise<boolean> {
@@ -98,6 +100,9 @@ export class CredentialsAuth extends Auth {
     return true;
   }
 }
+
+/** For who is nobody any more. */
+const none = new TopicPermissions({ publish: [], subscribe: [] }, '');
 
 /**
  * The hash to put into the configuration instead of a password: `scrypt$N$r$p$salt$key`, salt and key in base64url.

@@ -12,7 +12,7 @@ import { systemClock, type Clock } from './clock.js';
 import { Connection, beatMs } from './connection.js';
 import { Counters } from './counters.js';
 import { accepted, passGates, publishDecided, type Decision } from './decider.js';
-import { Deadlines } from './deadlines.js';
+import { Entrance } from './entrance.js';
 import { defaultLimits, type Limits } from './limits.js';
 import type { Listener } from './listener.js';
 import type { Log } from './log.js';
@@ -20,10 +20,9 @@ import type { Message } from './message.js';
 import type { Reception } from './reception.js';
 import { RetainedMessages } from './retained-messages.js';
 import type { Router, Subscriber } from './router.js';
-import { Session } from './session.js';
+import { Sessions } from './sessions.js';
 import type { ShareStrategy, ShareStrategyName } from './share-strategy.js';
 import type { Store } from './store.js';
-import type { StoredSession } from './stored-session.js';
 import { Subscriptions } from './subscriptions.js';
 import { SysTopics } from './sys-topics.js';
 import { Wills } from './wills.js';
@@ -59,21 +58,23 @@ export class Broker {
   readonly retained: RetainedMessages;
   readonly wills: Wills;
   readonly barrier: Barrier;
-  readonly sessions = new Map<string, Session>();
+  readonly sessions: Sessions;
   readonly connections = new Set<Connection>();
   /** Counts `beatMs` of a running event loop: while it is blocked no time passes for keep-alive. */
   beat = 0;
   readonly listeners: readonly Listener[];
+  /** Of each listener, and what holds for who comes by none of them. */
+  readonly entrances: ReadonlyMap<Listener, Entrance>;
+  private readonly entrance: Entrance;
   /** What the application says to clients, if it does. */
   reception: Reception | undefined;
   private readonly announcements: Announcements;
-  /** Sessions without a connection that end some day. */
-  private readonly expiring: Deadlines<Session>;
   private stopBeat: (() => void) | undefined;
-  private stopWatching: (() => void) | undefined;
+  private readonly stopWatching: (() => void)[] = [];
   private readonly sysTopics: BrokerOptions['sysTopics'];
   private stopSysTopics: (() => void) | undefined;
-  private isStopping = false;
+  /** It was told to stop: clients are sent away, which is not the end of their sessions. */
+  isStopping = false;
 
   constructor({ listeners, auth, router, store, log, clock = systemClock, ...options }: BrokerOptions) {
     this.listeners = listeners;
@@ -83,10 +84,12 @@ export class Broker {
     this.log = log;
     this.limits = { ...defaultLimits, ...options.limits };
     this.capabilities = { ...defaultCapabilities, ...options.capabilities };
+    this.entrance = new Entrance({}, this);
+    this.entrances = new Map(listeners.map((listener) => [listener, new Entrance(listener.entrance, this)]));
     this.clock = clock;
     this.sysTopics = options.sysTopics;
     this.announcements = new Announcements(log);
-    this.expiring = new Deadlines(clock.now());
+    this.sessions = new Sessions(this);
     this.subscriptions = new Subscriptions(this.topics, store, router, options.shareStrategy ?? 'roundRobin');
     this.retained = new RetainedMessages(store, this.limits, clock);
     this.wills = new Wills(clock, (will) => void this.publishWill(will));
@@ -99,15 +102,16 @@ export class Broker {
    */
   async start(): Promise<void> {
     try {
-      this.stopWatching = this.auth.watch(this);
-      await this.auth.open();
+      await this.openAuths();
       await this.store.open(this);
       await this.router.open(this);
       this.stopBeat = this.clock.every(beatMs, () => this.onBeat());
       for (const listener of this.listeners) {
         if (this.isStopping) throw new Error('the broker was stopped before it had started');
-        await listener.open((stream, peer) => this.accept(stream, peer), this.log);
-        this.log.log(`listening on ${listener.name}`);
+        const entrance = this.entrances.get(listener)!;
+        await listener.open((stream, peer) => this.accept(stream, peer, entrance), this.log);
+        const { name } = entrance;
+        this.log.log(`listening on ${listener.name}${name === undefined ? '' : ` as ${JSON.stringify(name)}`}`);
       }
       if (this.isStopping) throw new Error('the broker was stopped before it had started');
       if (this.sysTopics) this.stopSysTopics = SysTopics.begin(this, this.sysTopics);
@@ -115,6 +119,22 @@ export class Broker {
       await this.drain();
       await this.close();
       throw error;
+    }
+  }
+
+  /** Each Auth speaks for the clients of its own entrances. */
+  private async openAuths(): Promise<void> {
+    const entrances = [this.entrance, ...this.entrances.values()];
+    for (const auth of new Set(entrances.map((entrance) => entrance.auth))) {
+      const isOurs = ({ username }: Client, entrance: Entrance, named: string | undefined): boolean =>
+        entrance.auth === auth && (named === undefined || username === named);
+      this.stopWatching.push(
+        auth.watch({
+          reauthorize: (named) => this.reauthorizeWhere((client, entrance) => isOurs(client, entrance, named)),
+          revoke: (named) => void this.revokeWhere((client, entrance) => isOurs(client, entrance, named)),
+        }),
+      );
+      await auth.open();
     }
   }
 
@@ -135,7 +155,7 @@ export class Broker {
 
   /** Closes router and store; nothing is published any more. */
   async close(): Promise<void> {
-    this.stopWatching?.();
+    for (const stop of this.stopWatching.splice(0)) stop();
     try {
       await this.router.close();
     } finally {
@@ -144,13 +164,15 @@ export class Broker {
   }
 
   /** A listener has a new stream. */
-  accept(stream: Duplex, peer: Peer): void {
+  accept(stream: Duplex, peer: Peer, entrance = this.entrance): void {
     this.counters.connectionsOpened++;
+    entrance.connectionsOpened++;
     if (this.isStopping) {
       stream.destroy();
       return;
     }
-    this.connections.add(new Connection(this, stream, peer));
+    const { name = peer.listener } = entrance;
+    this.connections.add(new Connection(this, stream, { ...peer, listener: name }, entrance));
   }
 
   /**
@@ -186,28 +208,6 @@ export class Broker {
     return target !== undefined;
   }
 
-  /** The session for a CONNECT: a connection that uses it is closed, a clean start discards it. */
-  claim(clientId: string, cleanStart: boolean, stored?: StoredSession): { session: Session; isPresent: boolean } {
-    const found = this.sessions.get(clientId);
-    // [MQTT-3.1.4-3]
-    found?.connection?.disconnect(ReasonCode.SessionTakenOver, 'the client connected again');
-    // [MQTT-3.1.2-4]
-    if (found && cleanStart) this.endSession(found);
-    // [MQTT-3.1.2-5] taken over or waiting; a session that ended with its connection is gone by now
-    const present = this.sessions.get(clientId);
-    if (present) {
-      this.expiring.delete(present, present.expiresAt);
-      return { session: present, isPresent: true };
-    }
-    // [MQTT-3.1.2-6]
-    const session = new Session(this, clientId);
-    this.sessions.set(clientId, session);
-    if (!stored) return { session, isPresent: false };
-    session.stored = stored;
-    stored.restore(session);
-    return { session, isPresent: stored.isPresent };
-  }
-
   /**
    * Sends a client away that is connected to this node.
    * @param reasonCode of the DISCONNECT that an MQTT 5 client gets; default 0x98, administrative action
@@ -224,11 +224,13 @@ export class Broker {
    * @returns how many there were
    */
   disconnectAll(
-    isMeant: (client: Client) => boolean,
+    isMeant: (client: Client, entrance: Entrance) => boolean,
     reasonCode: number = ReasonCode.AdministrativeAction,
     reason?: string,
   ): number {
-    const meant = [...this.connections].filter(({ client, isOpen }) => isOpen && client && isMeant(client));
+    const meant = [...this.connections].filter(
+      ({ client, entrance, isOpen }) => isOpen && client && isMeant(client, entrance),
+    );
     for (const connection of meant) connection.disconnect(reasonCode, reason);
     return meant.length;
   }
@@ -238,9 +240,13 @@ export class Broker {
    * The Auth's own `reauthorize` does the same. Clients that are away are asked about when they come back.
    */
   reauthorize(username?: string): void {
+    this.reauthorizeWhere((client) => username === undefined || client.username === username);
+  }
+
+  private reauthorizeWhere(isMeant: (client: Client, entrance: Entrance) => boolean): void {
     for (const { connection, rights } of this.sessions.values()) {
-      const client = connection?.client ?? rights?.client;
-      if (username !== undefined && client?.username !== username) continue;
+      const { client, entrance } = connection ?? rights ?? {};
+      if (!client || !entrance || !isMeant(client, entrance)) continue;
       rights?.forget();
       if (connection?.isOpen) connection.reauthorize();
     }
@@ -251,16 +257,11 @@ export class Broker {
    * @returns how many there were
    */
   revoke(username: string): number {
-    const isMeant = (client: Client): boolean => client.username === username;
-    return this.disconnectAll(isMeant, ReasonCode.NotAuthorized, 'the rights were revoked');
+    return this.revokeWhere((client) => client.username === username);
   }
 
-  /** The client has connected to another node: what is here of it is over. */
-  letGo(clientId: string): void {
-    // [MQTT-3.1.4-3]
-    this.sessions.get(clientId)?.connection?.disconnect(ReasonCode.SessionTakenOver, 'the client connected again');
-    const left = this.sessions.get(clientId);
-    if (left) this.endSession(left);
+  private revokeWhere(isMeant: (client: Client, entrance: Entrance) => boolean): number {
+    return this.disconnectAll(isMeant, ReasonCode.NotAuthorized, 'the rights were revoked');
   }
 
   /**
@@ -291,43 +292,8 @@ export class Broker {
     this.log.debug(`client disconnected id=${connection.describe()}`);
     this.reception?.disconnected(connection.client!);
     session.detach();
-    this.settle(session);
+    this.sessions.leave(session);
     this.announce('disconnected', connection.client!, departure);
-  }
-
-  /** The client of a session is gone. */
-  private settle(session: Session): void {
-    if (session.stored) {
-      this.release(session, session.stored);
-      return;
-    }
-    // A shutdown is not the end of the session: wills wait for that, as 3.1.2.5 permits.
-    if (this.isStopping) return;
-    if (session.expiryInterval === 0) {
-      // [MQTT-4.1.0-2]
-      this.endSession(session);
-      return;
-    }
-    this.wills.release(session);
-    this.subscriptions.suspend(session);
-    if (session.expiryInterval !== 0xffff_ffff) {
-      session.expiresAt = this.clock.now() + session.expiryInterval * 1000;
-      this.expiring.add(session, session.expiresAt);
-    }
-  }
-
-  /** The session waits in the store for its client, who may come to another node, or ends there. */
-  private release(session: Session, stored: StoredSession): void {
-    const hasWill = this.wills.has(session);
-    this.wills.discard(session);
-    this.sessions.delete(session.clientId);
-    if (session.expiryInterval === 0) {
-      session.end();
-      this.subscriptions.removeAll(session);
-    } else {
-      this.subscriptions.leaveAll(session);
-    }
-    stored.release(!hasWill ? 'discarded' : this.isStopping ? 'atSessionEnd' : 'due');
   }
 
   /** The stream of a connection is closed. */
@@ -348,29 +314,26 @@ export class Broker {
     clearTimeout(cut);
   }
 
-  private endSession(session: Session): void {
-    this.sessions.delete(session.clientId);
-    this.expiring.delete(session, session.expiresAt);
-    session.end();
-    this.subscriptions.removeAll(session);
-    this.store.deleteSession(session.clientId);
-    this.wills.fire(session);
-  }
-
   private onBeat(): void {
     this.beat++;
     const now = this.clock.now();
     for (const connection of this.connections) connection.onBeat(this.beat, now);
     this.wills.fireDue(now);
-    for (const session of this.expiring.takeDue(now)) this.endSession(session);
+    this.sessions.endDue(now);
     this.retained.deleteExpired(now);
+  }
+
+  /** Its entrance may have a name of its own; a client of another node has come by none of ours. */
+  private authOf({ listener }: Client): Auth {
+    for (const [{ name }, entrance] of this.entrances) if ((entrance.name ?? name) === listener) return entrance.auth;
+    return this.auth;
   }
 
   /** Publishes a will that is due, unless its client may not; resolves when that is decided, and done at once if it can be. */
   publishWill(will: Message): Promise<unknown> | undefined {
     const failed = (error: unknown): void => this.log.error('a will could not be authorized', error);
     try {
-      const verdict = this.auth.mayPublish(will.publisher!, will.topic);
+      const verdict = this.authOf(will.publisher!).mayPublish(will.publisher!, will.topic);
       if (verdict instanceof Promise) {
         return verdict.then((isAllowed) => (isAllowed ? this.submit(will) : undefined)).catch(failed);
       }

@@ -9,6 +9,7 @@ import { encodeAnswer, farewell, refusal, unsupportedVersion } from './answers.j
 import type { Broker } from './broker.js';
 import type { Client, Peer } from './client.js';
 import type { Authentication } from './handlers/auth.js';
+import type { Entrance } from './entrance.js';
 import { handlePacket } from './handlers/index.js';
 import { Inlet } from './inlet.js';
 import type { Frame, Message } from './message.js';
@@ -60,6 +61,7 @@ export class Connection {
   private owed = 0;
   private owedBytes = 0;
   private isWaitingForAnswers = false;
+  private readonly isMounted: boolean;
   private departure: Departure | undefined;
   private isClosing = false;
   private isGone = false;
@@ -68,8 +70,10 @@ export class Connection {
     readonly broker: Broker,
     readonly stream: Duplex,
     readonly peer: Peer,
+    readonly entrance: Entrance,
   ) {
-    const { limits } = broker;
+    const { limits } = entrance;
+    this.isMounted = entrance.mountPoint !== '';
     this.receiveMaximum = limits.maximumInFlight;
     this.heardAt = this.openedAt = broker.beat;
     this.outbox = new Outbox(stream, broker.barrier, limits.maximumOutboxBytes, () => this.onRoom());
@@ -96,7 +100,7 @@ export class Connection {
     this.session = session;
     this.keepAlive = client.keepAlive;
     this.validUntil = client.validUntil?.getTime() ?? Infinity;
-    this.decoder.maximumPacketSize = this.broker.limits.maximumPacketSize;
+    this.decoder.maximumPacketSize = this.entrance.limits.maximumPacketSize;
   }
 
   /** Handles nothing more from this client until `outcome` settles; a rejection closes the connection. */
@@ -128,7 +132,7 @@ export class Connection {
   /** Rights have changed: what the client has subscribed to is asked for again. */
   reauthorize(): void {
     const session = this.session!;
-    const barred = barredSubscriptions(this.broker.auth, this.client!, session.subscriptions);
+    const barred = barredSubscriptions(this.entrance.auth, this.client!, session.subscriptions);
     this.whenKnown([barred], ([filters]) => session.revoke(filters));
   }
 
@@ -157,7 +161,8 @@ export class Connection {
   /** The bytes of a PUBLISH for this client; undefined when they are more than it takes. */
   frame(message: Message, isIdentified: boolean, identifiers: readonly number[] | undefined): Frame | undefined {
     const frame =
-      this.protocolVersion === 5 && (identifiers || this.sentAliases || message.expiresAt !== Infinity)
+      this.isMounted ||
+      (this.protocolVersion === 5 && (identifiers || this.sentAliases || message.expiresAt !== Infinity))
         ? this.ownFrame(message, isIdentified, identifiers)
         : message.frame(this.protocolVersion, isIdentified);
     // [MQTT-3.1.2-24] [MQTT-3.1.2-25]
@@ -271,15 +276,25 @@ export class Connection {
   private ownFrame(message: Message, isIdentified: boolean, identifiers: readonly number[] | undefined): Frame {
     const now = this.broker.clock.now();
     // [MQTT-3.3.4-3] [MQTT-3.3.4-4]
-    const own: Properties = identifiers ? { subscriptionIdentifiers: identifiers } : {};
-    const { topic } = message;
-    const known = this.sentAliases?.known(topic);
-    if (known !== undefined) return message.ownFrame(isIdentified, '', { ...own, topicAlias: known }, now);
+    const own: { -readonly [P in keyof Properties]: Properties[P] } = identifiers
+      ? { subscriptionIdentifiers: identifiers }
+      : {};
+    const { protocolVersion: version, sentAliases, entrance } = this;
+    const topic = message.topic.slice(entrance.mountPoint.length);
+    const responseTopic = message.properties?.responseTopic;
+    // What does not stand below the mount point cannot be answered from there.
+    if (this.isMounted && responseTopic !== undefined) {
+      const isBelow = responseTopic.startsWith(entrance.mountPoint);
+      own.responseTopic = isBelow ? responseTopic.slice(entrance.mountPoint.length) : undefined;
+    }
+    const known = sentAliases?.known(topic);
+    if (known !== undefined) return message.ownFrame(version, isIdentified, '', { ...own, topicAlias: known }, now);
     // Only what is sent for sure may set an alias: the bytes for it are left free.
-    const plain = message.ownFrame(isIdentified, topic, own, now);
+    const plain = message.ownFrame(version, isIdentified, topic, own, now);
     if (plain.end - plain.start + aliasBytes > this.maximumPacketSize) return plain;
-    const alias = this.sentAliases?.assign(topic);
-    return alias === undefined ? plain : message.ownFrame(isIdentified, topic, { ...own, topicAlias: alias }, now);
+    const alias = sentAliases?.assign(topic);
+    if (alias === undefined) return plain;
+    return message.ownFrame(version, isIdentified, topic, { ...own, topicAlias: alias }, now);
   }
 
   /** [MQTT-3.1.2-2] */
@@ -321,7 +336,7 @@ export class Connection {
 
   /** @param part of what may be owed to one client */
   private owesMoreThan(part: number): boolean {
-    const { receiveMaximum, maximumUndecidedBytes } = this.broker.limits;
+    const { receiveMaximum, maximumUndecidedBytes } = this.entrance.limits;
     return this.owed > receiveMaximum * part || this.owedBytes > maximumUndecidedBytes * part;
   }
 
@@ -358,7 +373,7 @@ export class Connection {
     } else if (this.isClosing) {
       if (silent > lingerBeats) this.destroy();
     } else if (this.client === undefined) {
-      if ((beat - this.openedAt) * beatMs > this.broker.limits.connectTimeoutMs) this.destroy();
+      if ((beat - this.openedAt) * beatMs > this.entrance.limits.connectTimeoutMs) this.destroy();
     } else if (this.isUnread && silent * beatMs > Math.max(this.keepAlive * 3000, stalledMs)) {
       // It takes nothing, or who decides about it does not answer: nothing will change.
       this.destroy();

@@ -88,14 +88,18 @@ export class Message {
     return new Message(topic, qos, retain, properties, publisher, now, payload, 0, payload.length, true, fromNode);
   }
 
-  /** The message of a PUBLISH; `topic` is the packet's own or what its alias stands for. */
-  static received(packet: ReceivedPublish, topic: string, publisher: Client, now: number): Message {
-    const { qos, properties, bytes, start, end, topicEnd, payloadStart } = packet;
+  /**
+   * The message of a PUBLISH; `topic` is the packet's own or what its alias stands for.
+   * @param mountPoint stands in front of the publisher's topics
+   */
+  static received(packet: ReceivedPublish, topic: string, publisher: Client, now: number, mountPoint: string): Message {
+    const { qos, bytes, start, end, topicEnd, payloadStart, retain } = packet;
+    const properties = mountPoint === '' ? packet.properties : mounted(packet.properties, mountPoint);
     const forwarded = properties === undefined ? undefined : withoutAlias(properties);
-    const { retain } = packet;
     const from = undefined;
     const message = new Message(topic, qos, retain, forwarded, publisher, now, bytes, payloadStart, end, false, from);
-    if (forwarded === properties) message.receive(new Frame(bytes, start, end, qos === 0 ? 0 : topicEnd));
+    if (forwarded === packet.properties && mountPoint === '')
+      message.receive(new Frame(bytes, start, end, qos === 0 ? 0 : topicEnd));
     return message;
   }
 
@@ -151,12 +155,13 @@ export class Message {
   }
 
   /**
-   * An MQTT 5 frame for one subscriber.
-   * @param topic empty where an alias stands for it
-   * @param own Subscription Identifiers and Topic Alias
+   * A frame for one subscriber.
+   * @param topic as it sees it; empty where an alias stands for it
+   * @param own MQTT 5: what differs from other subscribers' properties
    */
-  ownFrame(isIdentified: boolean, topic: string, own: Properties, now: number): Frame {
+  ownFrame(version: ProtocolVersion, isIdentified: boolean, topic: string, own: Properties, now: number): Frame {
     const { expiresAt } = this;
+    if (version < 5) return this.encode(4, isIdentified, undefined, topic);
     // [MQTT-3.3.2-6] the received value minus the time spent here
     const expiry =
       expiresAt === Infinity ? undefined : { messageExpiryInterval: Math.max(0, Math.ceil((expiresAt - now) / 1000)) };
@@ -212,6 +217,11 @@ function withoutAlias(properties: Properties): Properties | undefined {
   const { topicAlias: _, ...forwarded } = properties;
   return Object.keys(forwarded).length === 0 ? undefined : forwarded;
 }
+
+const mounted = (properties: Properties | undefined, mountPoint: string): Properties | undefined =>
+  properties?.responseTopic === undefined
+    ? properties
+    : { ...properties, responseTopic: mountPoint + properties.responseTopic };
 
 /** Strings and pairs of properties in memory, roughly. */
 function propertiesSize({ userProperties = [], contentType, responseTopic, correlationData }: Properties): number {

@@ -1,6 +1,7 @@
 import type { Subscription } from '../topics/topic-tree.js';
 import type { Auth } from './auth.js';
 import type { Client } from './client.js';
+import type { Entrance } from './entrance.js';
 import type { Log } from './log.js';
 
 /** What one client may receive: the Auth is asked once for each topic, and what it said holds until rights change. */
@@ -9,11 +10,17 @@ export class ReceiveRights {
   private lastTopic: string | undefined;
   private lastVerdict = true;
 
-  constructor(
-    private readonly auth: Auth,
+  private constructor(
     readonly client: Client,
+    readonly entrance: Entrance,
     private readonly log: Log,
   ) {}
+
+  /** @returns undefined where the client may receive everything, so that nobody need be asked */
+  static of(client: Client, entrance: Entrance, log: Log): ReceiveRights | undefined {
+    const isLimited = entrance.auth.mayReceive !== undefined || entrance.mountPoint !== '';
+    return isLimited ? new ReceiveRights(client, entrance, log) : undefined;
+  }
 
   mayReceive(topic: string): boolean {
     // Most clients get one message after the other on a topic.
@@ -32,10 +39,12 @@ export class ReceiveRights {
 
   /** An Auth that fails must cost neither the publisher nor other subscribers anything. */
   private ask(topic: string): boolean {
+    const { auth, mountPoint } = this.entrance;
     let verdict = false;
     try {
       // Nothing but true lets a message through: not even a promise, which cannot be waited for here.
-      verdict = this.auth.mayReceive?.(this.client, topic) === true;
+      const isAllowed = !auth.mayReceive || (auth.mayReceive(this.client, topic) as unknown) === true;
+      verdict = isAllowed && topic.startsWith(mountPoint);
     } catch (error) {
       this.log.error(`mayReceive failed id=${JSON.stringify(this.client.clientId)}`, error);
     }

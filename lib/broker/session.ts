@@ -122,10 +122,10 @@ export class Session implements Subscriber, ShareMember {
 
   /** The client is connected. */
   attach(connection: Connection): void {
-    const { auth, log } = this.broker;
+    const { client, entrance } = connection;
     this.connection = connection;
     this.expiresAt = Infinity;
-    this.rights = auth.mayReceive && new ReceiveRights(auth, connection.client!, log);
+    this.rights = ReceiveRights.of(client!, entrance, this.broker.log);
   }
 
   /** Whether the client may get what is published to `topic`, whichever way it comes. */

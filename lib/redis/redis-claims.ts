@@ -117,7 +117,7 @@ export class RedisClaims implements NodePart {
 
   private letGo(clientId: string, generation: number): void {
     const session = this.node.broker.sessions.get(clientId);
-    if (session && session.generation < generation) this.node.broker.letGo(clientId);
+    if (session && session.generation < generation) this.node.broker.sessions.letGo(clientId);
   }
 
   /** The next generation; undefined when another node has taken a later one before this one could be used. */

@@ -20,7 +20,7 @@ describe('MQTTdMetrics', () => {
     for (let index = 0; index < lines.length; index += 3) {
       const [, name] = /^# HELP (mqttd_[a-z_]+) .+\.$/.exec(lines[index])!;
       expect(lines[index + 1]).toBe(`# TYPE ${name} ${name.endsWith('_total') ? 'counter' : 'gauge'}`);
-      const [, sampled, value] = /^(mqttd_[a-z_]+) (\d+)$/.exec(lines[index + 2])!;
+      const [, sampled, value] = /^(mqttd_[a-z_]+)(?:\{listener="mqtt:[^"\\]+"\})? (\d+)$/.exec(lines[index + 2])!;
       expect(sampled).toBe(name);
       samples.set(name, Number(value));
     }
@@ -32,6 +32,8 @@ describe('MQTTdMetrics', () => {
       mqttd_messages_received_total: 1,
       mqttd_messages_sent_total: 1,
       mqttd_connections_opened_total: 1,
+      mqttd_listener_connections: 1,
+      mqttd_listener_connections_opened_total: 1,
     });
   });
 });

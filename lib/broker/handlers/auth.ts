@@ -22,7 +22,7 @@ export function beginAuthentication(
   onSuccess: Authentication['onSuccess'],
 ): void {
   const method = properties!.authenticationMethod!;
-  const exchange = connection.broker.auth.exchange(method, login);
+  const exchange = connection.entrance.auth.exchange(method, login);
   // [MQTT-4.12.0-1]
   if (!exchange) {
     throw new MqttError(
@@ -37,7 +37,7 @@ export function beginAuthentication(
 
 /** AUTH: the client's part of an exchange, or the wish to start one again. */
 export function handleAuth(connection: Connection, { reasonCode, properties }: AuthPacket): void {
-  const { authentication, broker } = connection;
+  const { authentication, entrance } = connection;
   // [MQTT-4.12.0-7]
   if (!authentication) throw protocolError('an AUTH came without an authentication method in CONNECT', '4.12.0-7');
   // [MQTT-4.12.0-5] [MQTT-4.12.1-1]
@@ -46,7 +46,7 @@ export function handleAuth(connection: Connection, { reasonCode, properties }: A
   }
   if (reasonCode === ReasonCode.ReAuthenticate) {
     if (!connection.client || authentication.exchange) throw protocolError('an AUTH starts over too early', '4.12.1-1');
-    authentication.exchange = broker.auth.exchange(authentication.method, authentication.login);
+    authentication.exchange = entrance.auth.exchange(authentication.method, authentication.login);
     if (!authentication.exchange) {
       // [MQTT-4.12.1-2]
       throw new MqttError(ReasonCode.NotAuthorized, 'the authentication method is not offered', 'MQTT-4.12.1-2');

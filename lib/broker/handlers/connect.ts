@@ -1,14 +1,14 @@
 import { isUtf8 } from 'node:buffer';
 import { randomUUID } from 'node:crypto';
 import { MqttError } from '../../protocol/mqtt-error.js';
-import { PacketType, type ConnectPacket } from '../../protocol/packets.js';
+import { PacketType, type ConnectPacket, type WillFields } from '../../protocol/packets.js';
 import type { Properties } from '../../protocol/properties.js';
 import { ReasonCode } from '../../protocol/reason-codes.js';
 import { isReserved, isTopicName } from '../../topics/topic-names.js';
 import type { AuthStep, Login, Verdict } from '../auth.js';
 import type { Client } from '../client.js';
 import type { Connection } from '../connection.js';
-import type { Broker } from '../broker.js';
+import type { Entrance } from '../entrance.js';
 import { barredSubscriptions } from '../rights.js';
 import type { Session } from '../session.js';
 import type { StoredSession } from '../stored-session.js';
@@ -24,14 +24,14 @@ export function handleConnect(connection: Connection, packet: ConnectPacket): vo
   applyProperties(connection, packet);
   checkClientId(packet);
   checkWill(connection, packet);
-  const { broker, peer } = connection;
+  const { entrance, peer } = connection;
   const { clientId, username, password } = packet;
   const login: Login = { ...peer, clientId, username, password: password && Buffer.from(password) };
   if (packet.properties?.authenticationMethod !== undefined) {
     beginAuthentication(connection, packet, login, (step) => welcome(connection, packet, step));
     return;
   }
-  const verdict = broker.auth.authenticate(login);
+  const verdict = entrance.auth.authenticate(login);
   if (!(verdict instanceof Promise)) {
     decide(connection, packet, verdict);
     return;
@@ -54,13 +54,13 @@ function checkClientId({ clientId, protocolVersion, cleanStart }: ConnectPacket)
   }
 }
 
-function checkWill({ broker }: Connection, { will }: ConnectPacket): void {
+function checkWill({ broker, entrance }: Connection, { will }: ConnectPacket): void {
   if (!will) return;
   const { maximumQoS, retainAvailable, checkPayloadFormat } = broker.capabilities;
   if (will.qos > maximumQoS) {
     throw new MqttError(ReasonCode.QoSNotSupported, 'the QoS of the will is not supported', 'MQTT-3.2.2-12');
   }
-  if (!isTopicName(will.topic)) {
+  if (!isTopicName(will.topic) || !isTopicName(entrance.mountPoint + will.topic)) {
     throw new MqttError(ReasonCode.TopicNameInvalid, 'the will topic is not allowed', 'MQTT-4.7.3-3');
   }
   if (isReserved(will.topic)) {
@@ -77,7 +77,7 @@ function checkWill({ broker }: Connection, { will }: ConnectPacket): void {
 function applyProperties(connection: Connection, { protocolVersion, properties }: ConnectPacket): void {
   if (protocolVersion !== 5) return;
   // [MQTT-3.3.4-9]
-  const { maximumInFlight, sentTopicAliases } = connection.broker.limits;
+  const { maximumInFlight, sentTopicAliases } = connection.entrance.limits;
   connection.receiveMaximum = Math.min(properties?.receiveMaximum ?? 65_535, maximumInFlight);
   connection.maximumPacketSize = properties?.maximumPacketSize ?? Infinity;
   connection.wantsProblemInformation = properties?.requestProblemInformation ?? true;
@@ -131,7 +131,8 @@ function reauthorize(
   client: Client,
   claim: NodesClaim,
 ): Promise<void> | undefined {
-  const { auth, sessions } = connection.broker;
+  const { sessions } = connection.broker;
+  const { auth } = connection.entrance;
   const { stored } = claim;
   const goOn = (barred: readonly string[]): void => {
     if (connection.isOpen) letIn(connection, packet, step, client, claim, barred);
@@ -154,7 +155,7 @@ function reauthorize(
   return undefined;
 }
 
-function clientOf({ broker, peer }: Connection, packet: ConnectPacket, step: Success): Client {
+function clientOf({ broker, entrance, peer }: Connection, packet: ConnectPacket, step: Success): Client {
   const { protocolVersion, cleanStart } = packet;
   return {
     ...peer,
@@ -163,7 +164,7 @@ function clientOf({ broker, peer }: Connection, packet: ConnectPacket, step: Suc
     username: step.username ?? packet.username,
     protocolVersion,
     cleanStart,
-    keepAlive: grantedKeepAlive(packet.keepAlive, broker.limits.maximumKeepAlive),
+    keepAlive: grantedKeepAlive(packet.keepAlive, entrance.limits.maximumKeepAlive),
     connectedAt: new Date(broker.clock.now()),
     ...(step.claims && { claims: step.claims }),
     ...(step.validUntil && { validUntil: step.validUntil }),
@@ -180,19 +181,19 @@ const onlyHere: NodesClaim = { generation: 0, stored: undefined };
 
 /** Makes this node the one that has the client and its session; undefined where there is no other node. */
 function claimFromNodes(
-  { broker, receiveMaximum }: Connection,
+  { broker, entrance, receiveMaximum }: Connection,
   packet: ConnectPacket,
   client: Client,
 ): Promise<NodesClaim> | undefined {
   const { router, store } = broker;
   const { clientId } = client;
-  const expiryInterval = grantedExpiry(broker, packet);
+  const expiryInterval = grantedExpiry(entrance, packet);
   // A client without an id cannot be anywhere else, and nothing of it is to be kept.
   if (packet.clientId === '' && expiryInterval === 0 && !packet.will) return undefined;
   // What the older connection here has to say comes before the claim.
   broker.sessions.get(clientId)?.connection?.disconnect(ReasonCode.SessionTakenOver, 'the client connected again');
   // Kept: it lies in the received chunk.
-  const will = packet.will && keepWill(packet.will);
+  const will = packet.will && keepWill(mountedWill(packet.will, entrance));
   let claimed: StoredSession | undefined;
   const claim = router.claim(clientId, async (generation) => {
     claimed = await store.claim({ client, generation, expiryInterval, will, receiveMaximum });
@@ -208,6 +209,10 @@ function claimFromNodes(
   return stored?.then((session) => ({ generation: 0, stored: session }));
 }
 
+function mountedWill(will: WillFields, { mountPoint }: Entrance): WillFields {
+  return mountPoint === '' ? will : { ...will, topic: mountPoint + will.topic };
+}
+
 /** Its session is claimed, CONNACK is queued, and what waited for it follows. */
 function letIn(
   connection: Connection,
@@ -217,16 +222,16 @@ function letIn(
   { generation, stored }: NodesClaim,
   barred: readonly string[],
 ): void {
-  const { broker } = connection;
+  const { broker, entrance } = connection;
   const { protocolVersion, cleanStart, will } = packet;
-  const { session, isPresent } = broker.claim(client.clientId, cleanStart, stored);
+  const { session, isPresent } = broker.sessions.claim(client.clientId, cleanStart, stored);
   session.generation = generation;
   session.revoke(barred);
-  session.expiryInterval = grantedExpiry(broker, packet);
+  session.expiryInterval = grantedExpiry(entrance, packet);
   broker.store.saveSession(session);
   connection.accept(client, session);
   broker.wills.discard(session);
-  if (will) broker.wills.store(session, will, client);
+  if (will) broker.wills.store(session, mountedWill(will, entrance), client);
   session.attach(connection);
   connection.reply({
     type: PacketType.CONNACK,
@@ -241,7 +246,7 @@ function letIn(
 }
 
 /** Seconds. */
-const grantedExpiry = ({ limits }: Broker, packet: ConnectPacket): number =>
+const grantedExpiry = ({ limits }: Entrance, packet: ConnectPacket): number =>
   Math.min(requestedExpiry(packet), limits.maximumSessionExpiry);
 
 const grantedKeepAlive = (requested: number, maximum: number) =>
@@ -255,11 +260,12 @@ function requestedExpiry({ protocolVersion, cleanStart, properties }: ConnectPac
 
 /** What the client must know because it differs from what it asked for or from the standard's default. */
 function connackProperties(
-  { broker, client, session, authentication }: Connection,
+  { broker, entrance, client, session, authentication }: Connection,
   packet: ConnectPacket,
   { data }: Success,
 ): Properties {
-  const { limits, capabilities } = broker;
+  const { capabilities } = broker;
+  const { limits } = entrance;
   const { keepAlive, clientId } = client!;
   const { expiryInterval } = session as Session;
   const asked = packet.properties?.sessionExpiryInterval ?? 0;

@@ -17,7 +17,7 @@ export function handleDisconnect(connection: Connection, { reasonCode, propertie
     if (session.expiryInterval === 0 && expiry > 0) {
       throw new MqttError(ReasonCode.ProtocolError, 'a DISCONNECT revives a session that has no expiry interval');
     }
-    session.expiryInterval = Math.min(expiry, broker.limits.maximumSessionExpiry);
+    session.expiryInterval = Math.min(expiry, connection.entrance.limits.maximumSessionExpiry);
     broker.store.saveSession(session);
   }
   // [MQTT-3.14.4-3] any other code asks for the will

@@ -42,7 +42,7 @@ export function answer(connection: Connection, publication: Publication, outcome
  */
 function mayTryAgain(connection: Connection, { session, message, packetId }: Publication): boolean {
   const faults = (session.faults.get(packetId) ?? 0) + (message ? 1 : 0);
-  const { maximumPublishFaults } = connection.broker.limits;
+  const { maximumPublishFaults } = connection.entrance.limits;
   if (faults >= maximumPublishFaults) {
     const topic = JSON.stringify(message?.topic ?? '');
     connection.broker.log.warn(`message acknowledged though it failed topic=${topic} attempts=${faults}`);

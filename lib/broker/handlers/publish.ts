@@ -2,9 +2,10 @@ import { isUtf8 } from 'node:buffer';
 import { MqttError } from '../../protocol/mqtt-error.js';
 import type { ReceivedPublish } from '../../protocol/received-publish.js';
 import { ReasonCode } from '../../protocol/reason-codes.js';
-import { isReserved } from '../../topics/topic-names.js';
+import { isReserved, isTopicName } from '../../topics/topic-names.js';
 import type { Capabilities } from '../capabilities.js';
 import type { Connection } from '../connection.js';
+import type { Entrance } from '../entrance.js';
 import { recorderOf } from '../inlet.js';
 import { Message } from '../message.js';
 import type { Subscriber } from '../router.js';
@@ -13,7 +14,7 @@ import { acknowledge, refuse } from './publish-answers.js';
 
 /** Hop 3 of a message: alias, topic, quota, authorization, then on to the broker. */
 export function handlePublish(connection: Connection, packet: ReceivedPublish): void {
-  const { broker } = connection;
+  const { broker, entrance } = connection;
   const client = connection.client!;
   broker.counters.messagesReceived++;
   checkCapabilities(broker.capabilities, packet);
@@ -21,7 +22,7 @@ export function handlePublish(connection: Connection, packet: ReceivedPublish): 
   if (packet.properties?.subscriptionIdentifiers) {
     throw new MqttError(ReasonCode.ProtocolError, 'a client sent a subscription identifier', 'MQTT-3.3.4-6');
   }
-  const topic = resolveAlias(connection, packet);
+  const topic = mounted(resolveAlias(connection, packet), entrance);
   if (packet.qos !== 0 && !admit(connection, packet)) return;
   if (isReserved(topic)) {
     answer(connection, packet, ReasonCode.NotAuthorized);
@@ -31,7 +32,7 @@ export function handlePublish(connection: Connection, packet: ReceivedPublish): 
     answer(connection, packet, ReasonCode.PayloadFormatInvalid);
     return;
   }
-  const verdict = broker.auth.mayPublish(client, topic);
+  const verdict = entrance.auth.mayPublish(client, topic);
   if (verdict === true) publish(connection, packet, topic);
   else if (verdict === false) answer(connection, packet, ReasonCode.NotAuthorized);
   else {
@@ -67,7 +68,7 @@ function resolveAlias(connection: Connection, { topic, properties }: ReceivedPub
   const alias = properties?.topicAlias;
   if (alias === undefined) return topic;
   // [MQTT-3.3.2-8] [MQTT-3.3.2-9]
-  if (alias === 0 || alias > connection.broker.limits.topicAliasMaximum) {
+  if (alias === 0 || alias > connection.entrance.limits.topicAliasMaximum) {
     throw new MqttError(ReasonCode.TopicAliasInvalid, `topic alias ${alias} is out of range`, 'MQTT-3.3.2-9');
   }
   const { receivedAliases } = connection;
@@ -78,6 +79,13 @@ function resolveAlias(connection: Connection, { topic, properties }: ReceivedPub
   const known = receivedAliases[alias];
   if (known === undefined) throw new MqttError(ReasonCode.ProtocolError, `topic alias ${alias} was never set`);
   return known;
+}
+
+/** Below the mount point of the listener; what would be too long there is no topic name. */
+function mounted(topic: string, { mountPoint }: Entrance): string {
+  if (mountPoint === '') return topic;
+  if (isTopicName(mountPoint + topic)) return mountPoint + topic;
+  throw new MqttError(ReasonCode.TopicNameInvalid, 'the topic name is too long', 'MQTT-4.7.3-3');
 }
 
 /** Quota and duplicates at QoS 1 and 2; false when the message is here already. */
@@ -91,7 +99,7 @@ function admit(connection: Connection, packet: ReceivedPublish): boolean {
     return false;
   }
   // [MQTT-3.3.4-7]
-  if (++connection.unacknowledged > connection.broker.limits.receiveMaximum && connection.protocolVersion === 5) {
+  if (++connection.unacknowledged > connection.entrance.limits.receiveMaximum && connection.protocolVersion === 5) {
     throw new MqttError(ReasonCode.ReceiveMaximumExceeded, 'more messages in flight than allowed', 'MQTT-3.3.4-7');
   }
   const deciding = qos === 2 ? session.deciding.get(packetId) : undefined;
@@ -107,11 +115,11 @@ function answer(connection: Connection, packet: ReceivedPublish, reasonCode: num
 }
 
 function publish(connection: Connection, packet: ReceivedPublish, topic: string): void {
-  const { broker, inlet } = connection;
+  const { broker, inlet, entrance } = connection;
   const session = connection.session!;
   // Only an expiry interval asks for the time.
   const now = packet.properties ? broker.clock.now() : 0;
-  const message = Message.received(packet, topic, connection.client!, now);
+  const message = Message.received(packet, topic, connection.client!, now, entrance.mountPoint);
   const match = broker.topics.match(topic);
   const mayWait = match.gates ?? match.acks ?? recorderOf(session, packet.qos);
   if (packet.qos === 2 && session.received.has(packet.packetId)) inlet.addRouted(message.keep(), packet, match);

@@ -5,16 +5,17 @@ import { hasWildcard, isShared, isTopicFilter, parseShare } from '../../topics/t
 import type { Subscription } from '../../topics/topic-tree.js';
 import type { Capabilities } from '../capabilities.js';
 import type { Connection } from '../connection.js';
+import type { Entrance } from '../entrance.js';
 import { isRefusal, type Refusal, type Welcome } from '../reception.js';
 import { RetainedDelivery } from '../retained-delivery.js';
 
 /** [MQTT-3.8.4-5] several filters are several SUBSCRIBEs with one SUBACK. */
 export function handleSubscribe(connection: Connection, packet: SubscribePacket): void {
-  const { broker } = connection;
+  const { broker, entrance } = connection;
   const { maximumQoS } = broker.capabilities;
-  const requests = packet.subscriptions.map((request) => toSubscription(request, packet, maximumQoS));
+  const requests = packet.subscriptions.map((request) => toSubscription(request, packet, maximumQoS, entrance));
   for (const subscription of requests) refuseUnavailable(connection, subscription);
-  const verdicts = requests.map(({ filter }) => broker.auth.maySubscribe(connection.client!, filter));
+  const verdicts = requests.map(({ filter }) => entrance.auth.maySubscribe(connection.client!, filter));
   connection.whenKnown(verdicts, (allowed) => receive(connection, packet, requests, allowed));
 }
 
@@ -38,19 +39,25 @@ type Answer = Refusal | Welcome | undefined;
 const notAuthorized: Refusal = { reasonCode: ReasonCode.NotAuthorized };
 
 /** @throws MqttError when the filter breaks the rules of MQTT 5, 4.7 and 4.8.2 */
-function toSubscription(request: SubscriptionRequest, { properties }: SubscribePacket, maximumQoS: QoS): Subscription {
+function toSubscription(
+  request: SubscriptionRequest,
+  { properties }: SubscribePacket,
+  maximumQoS: QoS,
+  entrance: Entrance,
+): Subscription {
   const { filter, ...options } = request;
-  if (!isTopicFilter(filter)) {
+  if (!isTopicFilter(filter) || !isTopicFilter(entrance.mountedFilter(filter))) {
     throw new MqttError(ReasonCode.TopicFilterInvalid, 'a topic filter is not well-formed', 'MQTT-4.7.1-1');
   }
-  const share = isShared(filter) ? parseShare(filter) : undefined;
+  const mounted = entrance.mountedFilter(filter);
+  const share = isShared(mounted) ? parseShare(mounted) : undefined;
   if (share && options.noLocal) {
     throw new MqttError(ReasonCode.ProtocolError, 'a shared subscription has No Local', 'MQTT-3.8.3-4');
   }
   const identifier = properties?.subscriptionIdentifiers?.[0];
   // [MQTT-3.2.2-10] any QoS may be asked for
   const qos = options.qos < maximumQoS ? options.qos : maximumQoS;
-  return { ...options, qos, filter: share?.filter ?? filter, share: share?.group, identifier };
+  return { ...options, qos, filter: share?.filter ?? mounted, share: share?.group, identifier };
 }
 
 function subscribe(
@@ -65,7 +72,7 @@ function subscribe(
   const greetings: (() => void)[] = [];
   const retained: RetainedDelivery[] = [];
   const reasonCodes = requests.map((request, index) => {
-    const { filter } = packet.subscriptions[index];
+    const filter = connection.entrance.mountedFilter(packet.subscriptions[index].filter);
     const answer = answers[index];
     const refused = isRefusal(answer) ? answer.reasonCode : refusal(connection, filter, request);
     if (refused !== undefined) return toVersion(connection, refused);
@@ -95,9 +102,13 @@ function subscribe(
 const wantsRetained = ({ retainHandling, share }: Subscription, isNew: boolean): boolean =>
   share === undefined && (retainHandling === 0 || (retainHandling === 1 && isNew));
 
-function refusal({ broker, session }: Connection, filter: string, subscription: Subscription): number | undefined {
+function refusal(
+  { broker, entrance, session }: Connection,
+  filter: string,
+  subscription: Subscription,
+): number | undefined {
   const { subscriptions, subscriptionBytes } = session!;
-  const { maximumSubscriptions, maximumSubscriptionBytes } = broker.limits;
+  const { maximumSubscriptions, maximumSubscriptionBytes } = entrance.limits;
   const isTooMany =
     subscriptions.size >= maximumSubscriptions || subscriptionBytes + filter.length > maximumSubscriptionBytes;
   if (isTooMany && !subscriptions.has(filter)) return ReasonCode.QuotaExceeded;

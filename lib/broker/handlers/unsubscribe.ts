@@ -6,14 +6,18 @@ import type { Refusal } from '../reception.js';
 
 /** [MQTT-3.10.4-6] several filters are several UNSUBSCRIBEs with one UNSUBACK, answered even when nothing was deleted. */
 export function handleUnsubscribe(connection: Connection, packet: UnsubscribePacket): void {
-  const { broker, client } = connection;
-  const answers = packet.filters.map((filter) => broker.reception?.unsubscribe(client!, bare(filter)));
-  connection.whenKnown<Refusal | undefined>(answers, (refusals) => unsubscribe(connection, packet, refusals));
+  const { broker, client, entrance } = connection;
+  const filters = packet.filters.map((filter) => entrance.mountedFilter(filter));
+  const answers = filters.map((filter) => broker.reception?.unsubscribe(client!, bare(filter)));
+  const goOn = (refusals: readonly (Refusal | undefined)[]): void =>
+    unsubscribe(connection, packet.packetId, filters, refusals);
+  connection.whenKnown<Refusal | undefined>(answers, goOn);
 }
 
 function unsubscribe(
   connection: Connection,
-  { packetId, filters }: UnsubscribePacket,
+  packetId: number,
+  filters: readonly string[],
   refusals: readonly (Refusal | undefined)[],
 ): void {
   const { broker, client, protocolVersion } = connection;

@@ -1,0 +1,44 @@
+import { isShared, parseShare } from '../topics/topic-names.js';
+import type { Auth } from './auth.js';
+import type { Limits } from './limits.js';
+
+/** What holds for the clients of one listener; where it says nothing, what holds for the whole broker. */
+export interface EntranceOptions {
+  /** What log, counters and handlers (`client.listener`) call it. Default the listener's own name. */
+  readonly name?: string | undefined;
+  readonly auth?: Auth | undefined;
+  readonly limits?: Partial<Limits> | undefined;
+  /**
+   * Stands in front of all topics and filters of its clients, who do not see it and reach nothing beside it:
+   * `tenants/a/`. Default none.
+   */
+  readonly mountPoint?: string | undefined;
+}
+
+/** Where clients come in. */
+export class Entrance {
+  readonly name: string | undefined;
+  readonly auth: Auth;
+  readonly limits: Limits;
+  readonly mountPoint: string;
+  /** Connections that were accepted. */
+  connectionsOpened = 0;
+
+  constructor(
+    { name, auth, limits, mountPoint = '' }: EntranceOptions,
+    broker: { readonly auth: Auth; readonly limits: Limits },
+  ) {
+    this.name = name;
+    this.auth = auth ?? broker.auth;
+    this.limits = limits ? { ...broker.limits, ...limits } : broker.limits;
+    this.mountPoint = mountPoint;
+  }
+
+  /** @param filter as the client wrote it, `$share/group/` included */
+  mountedFilter(filter: string): string {
+    const { mountPoint } = this;
+    if (mountPoint === '') return filter;
+    const share = isShared(filter) ? parseShare(filter) : undefined;
+    return share ? `$share/${share.group}/${mountPoint}${share.filter}` : mountPoint + filter;
+  }
+}
