@@ -14,7 +14,10 @@ export type { Message as MQTTdMessage } from './broker/message.js';
 export { Router, type Subscriber } from './broker/router.js';
 export type { ShareMember, ShareStrategy, ShareStrategyName } from './broker/share-strategy.js';
 export { Store } from './broker/store.js';
+export type { ServerTlsOptions } from './listeners/server-certificates.js';
 export { TcpListener, type TcpListenerOptions } from './listeners/tcp.listener.js';
+export { UnixListener, type UnixListenerOptions } from './listeners/unix.listener.js';
+export { WebSocketListener, type WebSocketListenerOptions } from './listeners/websocket.listener.js';
 export { MQTTdContext } from './mqttd.context.js';
 export {
   ConnectedClient,
@@ -46,6 +49,9 @@ export { MQTTD_OPTIONS } from './mqttd.options.js';
 export type {
   MQTTdAddress,
   MQTTdEntranceOptions,
+  MQTTdProxied,
+  MQTTdUnixOptions,
+  MQTTdWebSocketOptions,
   MQTTdListenerOptions,
   MQTTdOptions,
   MQTTdPlace,

@@ -1,8 +1,10 @@
-import { readFileSync } from 'node:fs';
-import { createSecureContext, type TlsOptions } from 'node:tls';
-import type { ModuleRef } from '@nestjs/core';
+import type { Server } from 'node:http';
+import { HttpAdapterHost, type ModuleRef } from '@nestjs/core';
+import type { Limits } from './broker/limits.js';
 import { Listener } from './broker/listener.js';
 import { TcpListener } from './listeners/tcp.listener.js';
+import { UnixListener } from './listeners/unix.listener.js';
+import { WebSocketListener } from './listeners/websocket.listener.js';
 import { invalidOption, MQTTdUsageError } from './mqttd.errors.js';
 import {
   checkLimits,
@@ -12,9 +14,15 @@ import {
   type MQTTdEntranceOptions,
   type MQTTdListenerOptions,
   type MQTTdOptions,
+  type MQTTdPlace,
+  type MQTTdProxied,
   type MQTTdTlsOptions,
+  type MQTTdUnixOptions,
+  type MQTTdWebSocketOptions,
 } from './mqttd.options.js';
+import { reasonOf } from './mqttd.outcomes.js';
 import { makeAuth } from './mqttd.parts.js';
+import { readTls } from './mqttd.tls.js';
 import { isTopicName } from './topics/topic-names.js';
 
 /** Whether nobody is asked for a name, so that only this machine may connect. */
@@ -28,7 +36,7 @@ type Protection = Pick<MQTTdOptions, 'auth' | 'allowAnonymous'>;
  * @throws MQTTdUsageError (as a rejection)
  */
 export async function makeListeners(options: MQTTdOptions, moduleRef: ModuleRef): Promise<Listener[]> {
-  if (!options.listeners) return [makeListener(options, options.tls, '', options)];
+  if (!options.listeners) return [makeListener({ port: options.port, host: options.host }, options.tls, '', options)];
   return Promise.all(
     options.listeners.map((entry, index) => makeEntry(entry, `listeners[${index}]`, options, moduleRef)),
   );
@@ -47,23 +55,102 @@ async function makeEntry(
       `${path}: ${entry.name} may be reachable from the network; set auth, or allowAnonymous: true if that is meant`,
     );
   }
-  const place = isObject(entry) ? (['tcp', 'tls'] as const).find((name) => name in entry) : undefined;
+  const place = isObject(entry) ? (['tcp', 'tls', 'ws', 'unix'] as const).find((name) => name in entry) : undefined;
   if (place === undefined) {
     // Only the names: a key that was put into the wrong place must not reach a log.
     const found = isObject(entry) ? `has ${Object.keys(entry).join(', ')}` : shown(entry);
-    throw invalidOption(`${path}: ${found}; use { tcp: { port } }, { tls: { port, key, cert } } or a Listener`);
+    throw invalidOption(
+      `${path}: ${found}; use { tcp: { port } }, { tls: { port, key, cert } }, { ws: { port } }, { unix: { path } } or a Listener`,
+    );
   }
   const { auth, allowAnonymous, name, limits, mountPoint, ...where } = entry;
   checkEntrance(entry, where, path);
-  const { [place]: address } = where as unknown as Record<typeof place, MQTTdAddress & MQTTdTlsOptions>;
-  if (place === 'tcp') checkAddress(address, `${path}.tcp`);
   const isProtected = auth !== undefined || allowAnonymous !== undefined;
   const protection = isProtected ? { auth, allowAnonymous } : options;
-  const listener = makeListener(address, place === 'tls' ? address : undefined, `${path}.${place}`, protection);
+  const context = { path: `${path}.${place}`, protection, moduleRef, limits: { ...options.limits, ...limits } };
+  const listener = makePlace(where, context);
   const own = isProtected ? await makeAuth({ auth }, moduleRef, `${path}.auth`) : undefined;
   listener.entrance = { name, auth: own, limits, mountPoint };
   return listener;
 }
+
+interface Context {
+  /** Of the place among the options. */
+  readonly path: string;
+  readonly protection: Protection;
+  readonly moduleRef: ModuleRef;
+  readonly limits: Partial<Limits>;
+}
+
+function makePlace(place: MQTTdPlace, context: Context): Listener {
+  const { path, protection } = context;
+  const [options] = Object.values(place) as [unknown];
+  if (!isObject(options))
+    throw invalidOption(`${path}: ${shown(options)}; use ${shapes[path.slice(path.lastIndexOf('.') + 1)]}`);
+  if ('unix' in place) return makeUnixListener(place.unix, path);
+  if ('ws' in place) return makeWebSocketListener(place.ws, context);
+  if ('tls' in place) return makeListener(place.tls, place.tls, path, protection);
+  checkNames(place.tcp, ['port', 'host', 'proxies'], path);
+  return makeListener(place.tcp, undefined, path, protection);
+}
+
+const shapes: Readonly<Record<string, string>> = {
+  tcp: '{ port, host }',
+  tls: '{ port, host, key, cert }',
+  ws: '{ port, host, path } or { path }',
+  unix: '{ path }',
+};
+
+function makeUnixListener(unix: MQTTdUnixOptions, path: string): UnixListener {
+  checkNames(unix, ['path', 'mode'], path);
+  const { path: file, mode } = unix;
+  if (typeof file !== 'string' || file === '' || Buffer.byteLength(file) > longestSocketPath) {
+    throw invalidOption(`${path}.path: ${shown(file)}; use the path of a file, of ${longestSocketPath} bytes at most`);
+  }
+  if (mode !== undefined && !(Number.isInteger(mode) && mode >= 0 && mode <= 0o777)) {
+    throw invalidOption(`${path}.mode: ${shown(mode)}; use permissions, as 0o660`);
+  }
+  return new UnixListener({ path: file, mode, optionPath: path });
+}
+
+/** What every platform can bind, the final NUL included. */
+const longestSocketPath = 103;
+
+function makeWebSocketListener(ws: MQTTdWebSocketOptions, { path, protection, moduleRef, limits }: Context): Listener {
+  const { port, host, path: url = '/mqtt', origins, ...tls } = ws;
+  if (typeof url !== 'string' || !/^\/[^?#\s]*$/.test(url)) {
+    throw invalidOption(`${path}.path: ${shown(url)}; use the path of a URL, as '/mqtt'`);
+  }
+  if (origins !== undefined && !(Array.isArray(origins) && origins.every(isOrigin))) {
+    throw invalidOption(`${path}.origins: ${shown(origins)}; use a list as ['https://app.example.com'], or ['*']`);
+  }
+  const isEncrypted = Object.values(tls).some((value) => value !== undefined);
+  const common = { path: url, origins, maximumMessageSize: limits.maximumPacketSize, optionPath: path };
+  if (port !== undefined) {
+    checkPort(port, `${path}.port`);
+    const readOptions = () => readTls(tls, path);
+    if (isEncrypted) readOptions();
+    return new WebSocketListener({
+      ...common,
+      port,
+      host: safeHost(host, `${path}.host`, protection),
+      tls: isEncrypted ? readOptions : undefined,
+    });
+  }
+  const needless = host === undefined ? Object.keys(tls)[0] : 'host';
+  if (needless !== undefined) {
+    throw invalidOption(
+      `${path}.${needless}: means nothing without a port, as the application's HTTP server is used then`,
+    );
+  }
+  const server = () =>
+    moduleRef.get(HttpAdapterHost, { strict: false }).httpAdapter?.getHttpServer() as Server | undefined;
+  return new WebSocketListener({ ...common, server, isLoopbackOnly: isLoopbackOnly(protection) });
+}
+
+/** As browsers write it: scheme, host and port, in lower case. */
+const isOrigin = (origin: unknown): boolean =>
+  origin === '*' || (typeof origin === 'string' && URL.canParse(origin) && new URL(origin).origin === origin);
 
 function checkEntrance(
   { auth, allowAnonymous, name, limits, mountPoint }: MQTTdEntranceOptions,
@@ -92,27 +179,38 @@ function checkEntrance(
   }
 }
 
-function checkAddress(address: MQTTdAddress, path: string): void {
-  if (!isObject(address)) return;
-  const unknown = Object.keys(address).find((name) => name !== 'port' && name !== 'host');
+function checkNames(options: object, names: readonly string[], path: string): void {
+  const unknown = Object.keys(options).find((name) => !names.includes(name));
   if (unknown !== undefined)
-    throw invalidOption(`${path}.${unknown}: there is no such option; the options are port, host`);
+    throw invalidOption(`${path}.${unknown}: there is no such option; the options are ${names.join(', ')}`);
 }
 
+function checkPort(port: unknown, path: string): void {
+  if (Number.isInteger(port) && Number(port) >= 0 && Number(port) <= 65_535) return;
+  throw invalidOption(`${path}: ${shown(port)}; use a whole number from 0 to 65535`);
+}
+
+/** @param path empty for the short form, where port and host stand alone */
 function makeListener(
-  address: MQTTdAddress,
+  { port: given, host: wanted, proxies }: MQTTdAddress & MQTTdProxied,
   tls: MQTTdTlsOptions | undefined,
   path: string,
-  options: Protection,
+  protection: Protection,
 ): Listener {
-  if (!isObject(address)) throw invalidOption(`${path}: ${shown(address)}; use { port, host }`);
   const prefix = path === '' ? '' : `${path}.`;
-  const port = address.port ?? (tls ? 8883 : 1883);
-  if (!Number.isInteger(port) || port < 0 || port > 65_535) {
-    throw invalidOption(`${prefix}port: ${shown(port)}; use a whole number from 0 to 65535`);
+  const port = given ?? (tls ? 8883 : 1883);
+  checkPort(port, `${prefix}port`);
+  const host = safeHost(wanted, `${prefix}host`, protection);
+  const readOptions = tls && (() => readTls(tls, path === '' ? 'tls' : path));
+  readOptions?.();
+  if (proxies !== undefined && !(Array.isArray(proxies) && proxies.every((one) => typeof one === 'string'))) {
+    throw invalidOption(`${prefix}proxies: ${shown(proxies)}; use a list of addresses and networks, as ['10.0.0.0/8']`);
   }
-  const host = safeHost(address.host, `${prefix}host`, options);
-  return new TcpListener({ port, host, optionPath: path, tls: tls && readTls(tls, path === '' ? 'tls' : path) });
+  try {
+    return new TcpListener({ port, host, proxies, optionPath: path, tls: readOptions });
+  } catch (error) {
+    throw invalidOption(`${prefix}proxies: ${reasonOf(error)}`);
+  }
 }
 
 function safeHost(host: string | undefined, path: string, options: Protection): string | undefined {
@@ -124,48 +222,4 @@ function safeHost(host: string | undefined, path: string, options: Protection): 
     `${path}: '${host}' would let everybody on the network in; set auth, or allowAnonymous: true if that is meant, ` +
       'or leave host out to listen on 127.0.0.1',
   );
-}
-
-function readTls(tls: MQTTdTlsOptions, path: string): TlsOptions {
-  const { key, cert, ca, ...rest } = tls;
-  if (!tls.pfx && !tls.SNICallback && (key === undefined || cert === undefined)) {
-    throw new MQTTdUsageError(
-      'INVALID_CERTIFICATE',
-      `${path}.${key === undefined ? 'key' : 'cert'}: is missing; give a PEM text or the path of a PEM file`,
-    );
-  }
-  const authorities = ca === undefined || typeof ca === 'string' || Buffer.isBuffer(ca) ? ca : [...ca];
-  const read: TlsOptions = {
-    ...rest,
-    key: readPem(key, `${path}.key`),
-    cert: readPem(cert, `${path}.cert`),
-    ca: Array.isArray(authorities)
-      ? authorities.map((one, index) => readPem(one, `${path}.ca[${index}]`)!)
-      : readPem(authorities, `${path}.ca`),
-  };
-  try {
-    createSecureContext(read);
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new MQTTdUsageError(
-      'INVALID_CERTIFICATE',
-      `${path}: key, cert or ca cannot be used (${reason}); check that they are PEM and that the key belongs to the cert`,
-      { cause: error },
-    );
-  }
-  return read;
-}
-
-function readPem(value: string | Buffer | undefined, path: string): string | Buffer | undefined {
-  if (value === undefined || typeof value !== 'string' || value.includes('-----BEGIN')) return value;
-  try {
-    return readFileSync(value);
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    throw new MQTTdUsageError(
-      'INVALID_CERTIFICATE',
-      `${path}: cannot read '${value}' (${code}); give the path of a readable PEM file, or its text`,
-      { cause: error },
-    );
-  }
 }

@@ -19,6 +19,9 @@ export interface MQTTdTlsOptions extends Omit<TlsOptions, 'key' | 'cert' | 'ca'>
   readonly cert?: string | Buffer | undefined;
   /** Authorities that sign client certificates; with it, `requestCert: true` asks clients for one. */
   readonly ca?: string | Buffer | readonly (string | Buffer)[] | undefined;
+  /** Other certificates by the host name that a client asks for (SNI), `*.example.com` included. */
+  readonly servers?:
+    Readonly<Record<string, { readonly key: string | Buffer; readonly cert: string | Buffer }>> | undefined;
 }
 
 /** One address to listen on. */
@@ -42,8 +45,43 @@ export interface MQTTdEntranceOptions {
   readonly mountPoint?: string | undefined;
 }
 
-/** Where one listener listens: `{ tcp: { port } }`, or `{ tls: { port, key, cert } }`. */
-export type MQTTdPlace = { readonly tcp: MQTTdAddress } | { readonly tls: MQTTdAddress & MQTTdTlsOptions };
+/** Behind a proxy that says for whom it connects. */
+export interface MQTTdProxied {
+  /**
+   * Addresses and networks of proxies (`10.0.0.0/8`): nobody else may connect, and each connection begins with a header of the
+   * PROXY protocol, version 1 or 2, before TLS. Address and certificate name of the client are taken from it.
+   */
+  readonly proxies?: readonly string[] | undefined;
+}
+
+/** MQTT over WebSocket; needs the package `ws`. */
+export interface MQTTdWebSocketOptions extends MQTTdTlsOptions {
+  /** 0 takes a free port. Without a port: the HTTP server of the application. */
+  readonly port?: number | undefined;
+  /** As for TCP; only beside `port`. */
+  readonly host?: string | undefined;
+  /** Default `/mqtt`. */
+  readonly path?: string | undefined;
+  /**
+   * Pages that may connect, by what browsers send as Origin: `https://app.example.com`, or `*` for all. Default those from the
+   * host that they connect to.
+   */
+  readonly origins?: readonly string[] | undefined;
+}
+
+/** A Unix domain socket. */
+export interface MQTTdUnixOptions {
+  readonly path: string;
+  /** Permissions of the file: 0o660. Default what the process's umask leaves. */
+  readonly mode?: number | undefined;
+}
+
+/** Where one listener listens: `{ tcp: { port } }`, `{ tls: { port, key, cert } }`, `{ ws: { port } }`, `{ unix: { path } }`. */
+export type MQTTdPlace =
+  | { readonly tcp: MQTTdAddress & MQTTdProxied }
+  | { readonly tls: MQTTdAddress & MQTTdProxied & MQTTdTlsOptions }
+  | { readonly ws: MQTTdWebSocketOptions }
+  | { readonly unix: MQTTdUnixOptions };
 
 /** One listener: where, and what holds there; or a Listener of your own. */
 export type MQTTdListenerOptions = (MQTTdPlace & MQTTdEntranceOptions) | Listener;

@@ -163,6 +163,23 @@ export class Broker {
     }
   }
 
+  /**
+   * Reads the keys and certificates of all listeners again, for new connections; open ones go on.
+   * @throws Error of the first listener that cannot use what it has read: that one goes on with what it had
+   */
+  reloadCertificates(): void {
+    let first: unknown;
+    for (const listener of this.listeners) {
+      try {
+        listener.reload();
+      } catch (error) {
+        this.log.error(`certificates not reloaded listener=${listener.name}`, error);
+        first ??= error;
+      }
+    }
+    if (first !== undefined) throw first;
+  }
+
   /** A listener has a new stream. */
   accept(stream: Duplex, peer: Peer, entrance = this.entrance): void {
     this.counters.connectionsOpened++;

@@ -17,6 +17,12 @@ export abstract class Listener {
    */
   abstract open(accept: (stream: Duplex, peer: Peer) => void, log: Log): Promise<void>;
 
+  /**
+   * Reads keys and certificates again, for new connections.
+   * @throws Error when they cannot be used: then all stays as it was
+   */
+  reload(): void {}
+
   /** Takes no more streams; those handed over stay the broker's. May be called twice. */
   abstract close(): Promise<void>;
 }

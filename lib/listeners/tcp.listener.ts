@@ -1,34 +1,47 @@
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
-import { createServer as createTlsServer, TLSSocket, type TlsOptions } from 'node:tls';
+import { createServer as createTlsServer, type Server as TlsServer, type TLSSocket } from 'node:tls';
 import type { Duplex } from 'node:stream';
 import type { Peer } from '../broker/client.js';
 import { Listener } from '../broker/listener.js';
 import type { Log } from '../broker/log.js';
+import { explainListenError, urlHost } from './addresses.js';
+import { peerOf } from './peer.js';
+import type { ProxiedPeer } from './proxy-header.js';
+import { ServerCertificates, type ServerTlsOptions } from './server-certificates.js';
+import { TrustedProxies } from './trusted-proxies.js';
 
 export interface TcpListenerOptions {
   /** 0 takes a free port; `name` tells which. */
   readonly port: number;
   /** Address or host name to bind; absent means every address of the machine. */
   readonly host?: string | undefined;
-  /** Present: the listener speaks TLS only. */
-  readonly tls?: TlsOptions | undefined;
+  /** Present: the listener speaks TLS only. A function is asked again at each `reload`. */
+  readonly tls?: ServerTlsOptions | (() => ServerTlsOptions) | undefined;
+  /** Present: only these addresses and networks may connect, and say by the PROXY protocol for whom (before TLS). */
+  readonly proxies?: readonly string[] | undefined;
   /** How error texts call this listener, such as `listeners[0].tcp`; empty when port and host stand alone. */
   readonly optionPath?: string;
 }
 
 /** MQTT over TCP (`mqtt://`, port 1883) or over TLS (`mqtts://`, port 8883). */
 export class TcpListener extends Listener {
+  private readonly certificates: ServerCertificates | undefined;
+  private readonly proxies: TrustedProxies | undefined;
   private server: Server | undefined;
+  private tlsServer: TlsServer | undefined;
   private address: AddressInfo | undefined;
 
+  /** @throws TypeError for a proxy that is neither an address nor a network */
   constructor(private readonly options: TcpListenerOptions) {
     super();
+    const { tls, proxies } = options;
+    this.certificates = tls && new ServerCertificates(typeof tls === 'function' ? tls : () => tls);
+    this.proxies = proxies && new TrustedProxies(proxies);
   }
 
   override get name(): string {
     const { host, port, tls } = this.options;
-    const shown = this.address?.address ?? host ?? '0.0.0.0';
-    return `${tls ? 'mqtts' : 'mqtt'}://${shown.includes(':') ? `[${shown}]` : shown}:${this.address?.port ?? port}`;
+    return `${tls ? 'mqtts' : 'mqtt'}://${urlHost(this.address?.address ?? host)}:${this.address?.port ?? port}`;
   }
 
   /** The port in use, once open. */
@@ -37,17 +50,28 @@ export class TcpListener extends Listener {
   }
 
   override async open(accept: (stream: Duplex, peer: Peer) => void, log: Log): Promise<void> {
-    const { port, host, tls } = this.options;
+    const { port, host } = this.options;
+    const { proxies, certificates } = this;
+    /** By address and port of the proxy: of the socket itself TLS makes another one. */
+    const said = new Map<string, ProxiedPeer>();
+    const onSocket = (socket: Socket): void => accept(socket, peerOf(socket, this.name, said.get(endOf(socket))));
+    if (certificates) this.tlsServer = makeTlsServer(certificates, onSocket);
+    const { tlsServer } = this;
     // Nagle's algorithm would hold an acknowledgement back for up to 40 ms.
-    const onSocket = (socket: Socket): void => accept(socket, this.peerOf(socket));
-    this.server = tls
-      ? createTlsServer({ ALPNProtocols: ['mqtt'], handshakeTimeout: 10_000, ...tls, noDelay: true }, onSocket)
-      : createServer({ noDelay: true }, onSocket);
+    this.server = proxies
+      ? createServer({ noDelay: true, pauseOnConnect: true }, (socket) =>
+          proxies.receive(socket, log, (peer) => {
+            const end = endOf(socket);
+            said.set(end, peer);
+            socket.once('close', () => said.delete(end));
+            if (tlsServer) tlsServer.emit('connection', socket);
+            else onSocket(socket);
+          }),
+        )
+      : (tlsServer ?? createServer({ noDelay: true }, onSocket));
     const { server } = this;
-    // A handshake that fails is the peer's matter; without a listener Node destroys the socket just the same.
-    server.on('tlsClientError', (_error, socket: TLSSocket) => socket.destroy());
     await new Promise<void>((resolve, reject) => {
-      server.once('error', (error: NodeJS.ErrnoException) => reject(this.explain(error)));
+      server.once('error', (error) => reject(explainListenError(error, this.options, this.name)));
       server.listen({ port, host, backlog: 1024 }, resolve);
     });
     this.address = server.address() as AddressInfo;
@@ -55,31 +79,25 @@ export class TcpListener extends Listener {
     server.on('error', (error) => log.warn(`${this.name} could not accept a connection: ${error.message}`));
   }
 
+  override reload(): void {
+    if (this.tlsServer) this.certificates?.reload(this.tlsServer);
+  }
+
   override async close(): Promise<void> {
     const { server } = this;
     this.server = undefined;
+    this.tlsServer = undefined;
     // Resolves without waiting for open connections: those are the broker's.
     server?.close();
   }
+}
 
-  private peerOf(socket: Socket): Peer {
-    const { remoteAddress, remotePort } = socket;
-    const isTls = socket instanceof TLSSocket;
-    const name = isTls && socket.authorized ? socket.getPeerCertificate().subject?.CN : undefined;
-    const certificateName = Array.isArray(name) ? name[0] : name;
-    return { listener: this.name, remoteAddress, remotePort, tls: isTls, certificateName };
-  }
+const endOf = ({ remoteAddress, remotePort }: Socket): string => `${remoteAddress} ${remotePort}`;
 
-  private explain(error: NodeJS.ErrnoException): Error {
-    const { port, host, optionPath = '' } = this.options;
-    const prefix = optionPath === '' ? '' : `${optionPath}.`;
-    const reasons: Record<string, string> = {
-      EADDRINUSE: `${prefix}port: ${port} is taken by another process; choose another port or stop it`,
-      EACCES: `${prefix}port: ${port} needs more rights; choose a port above 1023`,
-      EADDRNOTAVAIL: `${prefix}host: '${host}' is not an address of this machine`,
-      ENOTFOUND: `${prefix}host: '${host}' cannot be resolved`,
-    };
-    const reason = reasons[error.code ?? ''] ?? `${prefix}port: cannot listen on ${this.name}: ${error.message}`;
-    return Object.assign(new Error(reason, { cause: error }), { code: error.code });
-  }
+function makeTlsServer(certificates: ServerCertificates, onSocket: (socket: TLSSocket) => void): TlsServer {
+  const fixed = { ALPNProtocols: ['mqtt'], handshakeTimeout: 10_000 };
+  const server = createTlsServer({ ...fixed, ...certificates.options(), noDelay: true }, onSocket);
+  // A handshake that fails is the peer's matter; without a listener Node destroys the socket just the same.
+  server.on('tlsClientError', (_error, socket: TLSSocket) => socket.destroy());
+  return server;
 }

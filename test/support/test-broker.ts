@@ -12,15 +12,17 @@ import { randomUUID } from 'node:crypto';
 import { RedisRouter } from '../../lib/routers/redis.router.js';
 import { RedisStore } from '../../lib/stores/redis.store.js';
 import { MemoryStore } from '../../lib/stores/memory.store.js';
+import { WebSocketListener } from '../../lib/listeners/websocket.listener.js';
 import { certificates } from './certificates.js';
+import { connectWebSocket } from './websockets.js';
 import { duplexPair } from '../../lib/listeners/duplex-pair.js';
 import { testRedis } from './redis.js';
 import { ManualClock } from '../../lib/broker/manual-clock.js';
 import { WireClient } from './wire-client.js';
 
 /** The ways in that conformance is shown over. */
-export const transports = ['memory', 'tcp', 'tls'] as const;
-export type Transport = (typeof transports)[number];
+export const transports = ['tcp', 'tls', 'WebSocket'] as const;
+export type Transport = (typeof transports)[number] | 'memory';
 
 /** One `describe` per transport; `start` runs a broker on it that is stopped after the test. */
 export function describeOverTransports(title: string, define: (start: StartBroker) => void): void {
@@ -112,8 +114,9 @@ export async function startBroker(
   };
 }
 
-function makeListener(transport: 'tcp' | 'tls'): TcpListener {
+function makeListener(transport: Exclude<Transport, 'memory'>): TcpListener | WebSocketListener {
   if (transport === 'tcp') return new TcpListener({ port: 0, host: '127.0.0.1' });
+  if (transport === 'WebSocket') return new WebSocketListener({ port: 0, host: '127.0.0.1' });
   const { server } = certificates();
   return new TcpListener({ port: 0, host: '127.0.0.1', tls: { key: server.key, cert: server.cert } });
 }
@@ -125,6 +128,7 @@ function connectInMemory(broker: Broker): Duplex {
 }
 
 async function connectTo(port: number, transport: Transport): Promise<Duplex> {
+  if (transport === 'WebSocket') return connectWebSocket(`ws://127.0.0.1:${port}/mqtt`);
   const { ca } = certificates();
   const stream =
     transport === 'tls'
