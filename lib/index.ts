@@ -72,6 +72,7 @@ export { MQTTdTesting } from './mqttd.testing.js';
 export type { ProtocolVersion, QoS } from './protocol/packets.js';
 export type { Properties as MQTTdProperties } from './protocol/properties.js';
 export { ReasonCode } from './protocol/reason-codes.js';
+export { ScriptedListener, type ScriptedListenerOptions } from './scripted/scripted.listener.js';
 export { DirectRouter } from './routers/direct.router.js';
 export { RedisCounters } from './redis/redis-counters.js';
 export { RedisRouter } from './routers/redis.router.js';

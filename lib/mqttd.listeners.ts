@@ -5,6 +5,7 @@ import { Listener } from './broker/listener.js';
 import { TcpListener } from './listeners/tcp.listener.js';
 import { UnixListener } from './listeners/unix.listener.js';
 import { WebSocketListener } from './listeners/websocket.listener.js';
+import { ScriptedListener } from './scripted/scripted.listener.js';
 import { invalidOption, MQTTdUsageError } from './mqttd.errors.js';
 import {
   checkLimits,
@@ -36,10 +37,12 @@ type Protection = Pick<MQTTdOptions, 'auth' | 'allowAnonymous'>;
  * @throws MQTTdUsageError (as a rejection)
  */
 export async function makeListeners(options: MQTTdOptions, moduleRef: ModuleRef): Promise<Listener[]> {
-  if (!options.listeners) return [makeListener({ port: options.port, host: options.host }, options.tls, '', options)];
-  return Promise.all(
-    options.listeners.map((entry, index) => makeEntry(entry, `listeners[${index}]`, options, moduleRef)),
-  );
+  const { listeners, port, host, tls, configFile, logDirectory } = options;
+  const made = listeners
+    ? await Promise.all(listeners.map((entry, index) => makeEntry(entry, `listeners[${index}]`, options, moduleRef)))
+    : [makeListener({ port, host }, tls, '', options)];
+  if (configFile === undefined) return made;
+  return made.map((listener) => new ScriptedListener(listener, { configFile, logDirectory }));
 }
 
 async function makeEntry(

@@ -106,6 +106,13 @@ export interface MQTTdOptions extends MQTTdAddress {
     | { readonly jwt: JwtAuthOptions }
     | MQTTdPart<Auth>
     | undefined;
+  /**
+   * A configuration file of curl's own MQTT test server, for people who test MQTT clients: while it has any key but `version`,
+   * connections misbehave as it says. Read again for each connection; where there is no such file all is as usual.
+   */
+  readonly configFile?: string | undefined;
+  /** Where the files `testN` are that `Testnum` in the `configFile` names. Default the folder of that file. */
+  readonly logDirectory?: string | undefined;
   /** Lets everybody connect, from everywhere. Default false: without `auth` only this machine can. */
   readonly allowAnonymous?: boolean | undefined;
   /** Takes messages to subscribers. Default DirectRouter: in memory. */
@@ -144,6 +151,8 @@ const knownOptions: Readonly<Record<keyof MQTTdOptions, true>> = {
   listeners: true,
   auth: true,
   allowAnonymous: true,
+  configFile: true,
+  logDirectory: true,
   router: true,
   redis: true,
   store: true,
@@ -185,6 +194,13 @@ export function checkOptions(options: MQTTdOptions): void {
       throw invalidOption(`${name}: ${shown(value)}; use a whole number from 1 to 2147483647`);
     }
   }
+  for (const name of ['configFile', 'logDirectory'] as const) {
+    const value: unknown = options[name];
+    if (value !== undefined && (typeof value !== 'string' || value === ''))
+      throw invalidOption(`${name}: ${shown(value)}; use a path`);
+  }
+  if (options.logDirectory !== undefined && options.configFile === undefined)
+    throw invalidOption('logDirectory: means nothing without configFile; leave it out');
   const { sysTopics } = options;
   const interval: unknown = typeof sysTopics === 'object' ? sysTopics.intervalMs : undefined;
   if (interval !== undefined && !(Number.isInteger(interval) && Number(interval) >= 100)) {

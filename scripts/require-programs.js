@@ -7,6 +7,7 @@ const packages = {
   curl: 'curl',
   openssl: 'openssl',
   'redis-server': 'redis-server',
+  chromium: 'chromium',
 };
 
 if (missing().length > 0) install(missing());

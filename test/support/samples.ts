@@ -12,7 +12,9 @@ export const root = fileURLToPath(new URL('../..', import.meta.url));
  * newer than its sources is left alone: `npm test` has built it, and other tests may be running it.
  * @returns the application's path
  */
-export function builtSample(script: 'start' | 'start:requests' | 'start:guarded' | 'start:nodes'): string {
+export function builtSample(
+  script: 'start' | 'start:requests' | 'start:guarded' | 'start:nodes' | 'start:browser',
+): string {
   const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
     scripts: Record<string, string>;
   };
@@ -31,8 +33,8 @@ export function runningSample(script: Parameters<typeof builtSample>[0]) {
   const application = builtSample(script);
   let program: Program | undefined;
   return {
-    async start() {
-      const env = { ...process.env, MQTT_PORT: '0', NO_COLOR: '1' };
+    async start(variables: NodeJS.ProcessEnv = {}) {
+      const env = { ...process.env, MQTT_PORT: '0', NO_COLOR: '1', ...variables };
       program = new Program(process.execPath, [application], { cwd: root, env });
       const line = await program.lines.find((one) => one.includes('listening on mqtt://'));
       return { port: Number(/:(\d+)$/.exec(line)![1]), lines: program.lines };
