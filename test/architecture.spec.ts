@@ -24,6 +24,8 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   routers: ['broker', 'protocol', 'topics', 'redis'],
   stores: ['broker', 'protocol', 'topics', 'redis', 'lmdb'],
   auth: ['broker', 'protocol', 'topics', 'jose'],
+  // An application on the public API.
+  cli: ['the Nest face', '@nestjs', 'reflect-metadata'],
   // What curl's own test server does, and nothing of ours.
   scripted: ['broker', 'protocol'],
   // The Nest face: what stands in lib/ itself.
@@ -73,6 +75,14 @@ describe('lib/', () => {
   it.each(files)('%s imports only what its folder may', (path) => {
     expect(importsOf(path).filter((from) => !mayImport[folderOf(path)].includes(from))).toEqual([]);
   });
+
+  it.each(files.filter((path) => path.startsWith('cli/')))(
+    '%s imports nothing but the public API and the version',
+    (path) => {
+      const outside = [...textOf(path).matchAll(/from '\.\.\/(.+)'/g)].map(([, from]) => from);
+      expect(outside.filter((from) => from !== 'index.js' && from !== 'mqttd.version.js')).toEqual([]);
+    },
+  );
 
   it.each(files)('%s has at most 400 lines', (path) => {
     expect(textOf(path).trimEnd().split('\n').length).toBeLessThanOrEqual(400);

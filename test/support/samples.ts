@@ -28,6 +28,14 @@ export function builtSample(
   return join(root, application);
 }
 
+/** Builds the library where that is stale; gives the path of the command `nestjs-mqttd`. */
+export function builtCommand(): string {
+  beforeAll(() => {
+    if (isStale('dist/esm/index.js', 'lib')) build(['npm', 'run', 'build']);
+  }, 120_000);
+  return join(root, 'dist/esm/cli/main.js');
+}
+
 /** Runs the application of such a script on a free port. */
 export function runningSample(script: Parameters<typeof builtSample>[0]) {
   const application = builtSample(script);
