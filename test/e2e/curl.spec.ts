@@ -61,12 +61,12 @@ describe('curl', () => {
     await subscriber.expectPublish('sensors/7', '25.5', { qos: 0, retain: false });
   });
 
-  it('publishes 100 kB without a changed byte', async () => {
+  it.each([100_000, 1_000_000])('publishes %d bytes without a changed one', async (size) => {
     const { url, client } = await startWith();
     const subscriber = await client();
     await subscriber.subscribe('big');
     const file = join(mkdtempSync(join(tmpdir(), 'mqttd-curl-')), 'payload');
-    const payload = Buffer.from(Array.from({ length: 100_000 }, (_, index) => (index * 7) % 256));
+    const payload = Buffer.from(Array.from({ length: size }, (_, index) => (index * 7) % 256));
     writeFileSync(file, payload);
 
     const { code } = await run('curl', '-sS', '--data-binary', `@${file}`, `${url}/big`).finished;
@@ -76,11 +76,11 @@ describe('curl', () => {
     expect('payload' in sent && sent.payload.equals(payload)).toBe(true);
   });
 
-  it('receives 100 kB', async () => {
+  it.each([100_000, 1_000_000])('receives %d bytes', async (size) => {
     const { publisher, witness, url } = await startWith();
     const curl = run('curl', '-sN', `${url}/big`);
     await witness.subscribed.next();
-    const payload = `${'0123456789'.repeat(10_000)}!`;
+    const payload = `${'0123456789'.repeat(size / 10)}!`;
 
     await publisher.publish('big', payload);
     await curl.says('!');
@@ -106,6 +106,22 @@ describe('curl', () => {
     await subscriber.expectPublish(topic, 'by curl');
 
     const curl = run('curl', '-sN', `${url}/${path}`);
+    expect(await witness.subscribed.next()).toBe(topic);
+    await publisher.publish(topic, 'to curl');
+    await curl.says('to curl');
+  });
+
+  it('publishes and subscribes to a long topic', async () => {
+    const { publisher, witness, url, client } = await startWith();
+    const topic = Array.from({ length: 100 }, (_, level) => `level-${level}-${'x'.repeat(60)}`).join('/');
+    const subscriber = await client();
+    await subscriber.subscribe(topic);
+    await witness.subscribed.next();
+
+    await run('curl', '-sS', '-d', 'by curl', `${url}/${topic}`).finished;
+    await subscriber.expectPublish(topic, 'by curl');
+
+    const curl = run('curl', '-sN', `${url}/${topic}`);
     expect(await witness.subscribed.next()).toBe(topic);
     await publisher.publish(topic, 'to curl');
     await curl.says('to curl');
