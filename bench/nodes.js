@@ -30,7 +30,7 @@ if (values.help) {
   console.log(usage);
 } else {
   const scenario = Object.hasOwn(scenarios, name) ? scenarios[name] : refuse(`there is no scenario ${name}`);
-  checkRequirements();
+  checkRequirements('nodes');
   await scenario.run({
     rounds: countOf('rounds', scenario.rounds),
     seconds: countOf('seconds', 5),

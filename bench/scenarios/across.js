@@ -1,6 +1,5 @@
-import { execFileSync } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
 import { startAedes, startOurs, withNodes } from '../support/brokers.js';
+import { installAedes } from '../support/install-aedes.js';
 import { commonColumns, summarize } from '../support/figures.js';
 import { loadPairs } from '../support/mqttload.js';
 import { takeTurns } from '../support/rounds.js';
@@ -39,10 +38,4 @@ function printRatio([ours, theirs]) {
   const perSecond = (ours.perSecond / theirs.perSecond).toFixed(2);
   const perCpuSecond = (ours.perCpuSecond / theirs.perCpuSecond).toFixed(2);
   console.log(`QoS ${ours.qos}: ${perSecond} times the messages/s of Aedes, ${perCpuSecond} times per CPU-second`);
-}
-
-/** With a lock file of its own: nobody who uses or tests the package needs it. */
-function installAedes() {
-  const root = fileURLToPath(new URL('../..', import.meta.url));
-  execFileSync(process.execPath, ['scripts/install-folder.js', 'bench'], { cwd: root, stdio: 'inherit' });
 }

@@ -14,6 +14,9 @@ export const startOursAlone = () => startNode('ours.js', {});
 /** The same with a handler: `{ pattern, mode }`. */
 export const startOursWith = (handler) => () => startNode('ours.js', { handler });
 
+/** Aedes with everything in memory. */
+export const startAedesAlone = () => startNode('aedes-alone.js', {});
+
 export const startAedes = (redisPort) => startNode('aedes.js', { port: redisPort });
 
 async function startNode(script, options) {

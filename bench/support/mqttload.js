@@ -8,27 +8,17 @@ import { Program, cores } from './program.js';
 const source = fileURLToPath(new URL('../mqttload/mqttload.c', import.meta.url));
 const cache = fileURLToPath(new URL('../../node_modules/.cache/nestjs-mqttd-bench', import.meta.url));
 
+/** 50 pairs of a publisher and a subscriber, 64 bytes a message. */
+export const loadPairs = (options) => runLoad('pair', { '-n': 50, '-s': 64, '-V': 4, ...options });
+
 /**
- * 50 pairs of a publisher and a subscriber, 64 bytes a message.
- *
- * @param options those of mqttload (`mqttload/README.md`), by name: `{ '--sub-port': 1884, '--persistent': true }`
+ * @param mode and options are those of mqttload (`mqttload/README.md`): `{ '--sub-port': 1884, '--persistent': true }`
  * @returns what it measured; `-m` and `-t` decide how long
  */
-export async function loadPairs({ pids, ...options }) {
+export async function runLoad(mode, { pids, ...options }) {
   const given = Object.entries(options).flatMap(([name, value]) => (value === true ? [name] : [name, value]));
   const measured = pids.flatMap((pid) => ['--broker-pid', pid]);
-  const program = new Program(cores.load, built(), [
-    'pair',
-    '-n',
-    50,
-    '-s',
-    64,
-    '-V',
-    4,
-    '--json',
-    ...given,
-    ...measured,
-  ]);
+  const program = new Program(cores.load, built(), [mode, '--json', ...given, ...measured]);
   const status = await program.finished;
   // 2 is a result too: a guarantee was broken, and the counters say which.
   if (status !== 0 && status !== 2) throw new Error(`the load generator failed: ${program.rest}`);

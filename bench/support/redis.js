@@ -1,8 +1,7 @@
 import { execFile } from 'node:child_process';
-import { once } from 'node:events';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { promisify } from 'node:util';
+import { freePort } from './ports.js';
 import { Program, cores } from './program.js';
 
 const run = promisify(execFile);
@@ -29,13 +28,4 @@ async function commandsOf(port) {
 export function commandsBetween(before, after) {
   const added = [...after].map(([name, calls]) => [name, calls - (before.get(name) ?? 0)]);
   return new Map(added.filter(([, calls]) => calls > 0).sort(([, one], [, other]) => other - one));
-}
-
-async function freePort() {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address();
-  server.close();
-  await once(server, 'close');
-  return port;
 }
