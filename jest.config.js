@@ -16,6 +16,8 @@ const swc = [
 export default {
   testEnvironment: 'node',
   testMatch: ['<rootDir>/test/**/*.spec.ts', '<rootDir>/sample/*/test/**/*.spec.ts'],
+  // Left to itself jest leaves a core free, and of two one is not much.
+  maxWorkers: 2,
   testTimeout: 15_000,
   extensionsToTreatAsEsm: ['.ts'],
   transform: { '^.+\\.ts$': swc },

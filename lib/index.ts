@@ -77,6 +77,7 @@ export { DirectRouter } from './routers/direct.router.js';
 export { RedisCounters } from './redis/redis-counters.js';
 export { RedisRouter } from './routers/redis.router.js';
 export type { RedisRouterOptions } from './redis/redis-options.js';
+export { LmdbStore, type LmdbStoreOptions } from './stores/lmdb.store.js';
 export { MemoryStore } from './stores/memory.store.js';
 export { RedisStore } from './stores/redis.store.js';
 export type { Match, Subscription, Target } from './topics/topic-tree.js';

@@ -30,6 +30,8 @@ export type MQTTdUsageErrorCode =
   | 'LISTEN_FAILED'
   /** The Redis that the options name does not answer. */
   | 'REDIS_UNREACHABLE'
+  /** The file of a store cannot be opened: it is in use, damaged, or of another version. */
+  | 'STORE_UNUSABLE'
   /** An option needs a package that is not installed. */
   | 'MISSING_PACKAGE'
   /** Key, certificate or authority cannot be read or used. */

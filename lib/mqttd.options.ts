@@ -11,6 +11,7 @@ import { shareStrategyNames, type ShareStrategy, type ShareStrategyName } from '
 import type { Store } from './broker/store.js';
 import { invalidOption } from './mqttd.errors.js';
 import type { MQTTdPart } from './mqttd.parts.js';
+import type { LmdbStoreOptions } from './stores/lmdb.store.js';
 import { defaultNodeOptions, type RedisRouterOptions } from './redis/redis-options.js';
 
 /** Key, certificates and authorities as PEM text, or as the path of a PEM file; all else as in `node:tls`. */
@@ -123,8 +124,11 @@ export interface MQTTdOptions extends MQTTdAddress {
    * `store: new RedisStore()`, and needs the package `ioredis`.
    */
   readonly redis?: RedisRouterOptions | undefined;
-  /** What survives a restart. Default MemoryStore, which keeps nothing; with `redis` a RedisStore. */
-  readonly store?: MQTTdPart<Store> | undefined;
+  /**
+   * What survives a restart. Default MemoryStore, which keeps nothing; with `redis` a RedisStore. `{ path }` is a folder on
+   * this machine: the short form of an LmdbStore, which needs the package `lmdb`.
+   */
+  readonly store?: LmdbStoreOptions | MQTTdPart<Store> | undefined;
   /** Bounds; each has a default. */
   readonly limits?: Partial<Limits> | undefined;
   /** What MQTT 5 clients are offered; everything unless switched off. */

@@ -8,9 +8,10 @@ import { Router } from './broker/router.js';
 import { Store } from './broker/store.js';
 import { invalidOption } from './mqttd.errors.js';
 import { reasonOf } from './mqttd.outcomes.js';
-import type { MQTTdOptions } from './mqttd.options.js';
+import { shown, type MQTTdOptions } from './mqttd.options.js';
 import { DirectRouter } from './routers/direct.router.js';
 import { RedisRouter } from './routers/redis.router.js';
+import { LmdbStore, type LmdbStoreOptions } from './stores/lmdb.store.js';
 import { MemoryStore } from './stores/memory.store.js';
 import { RedisStore } from './stores/redis.store.js';
 
@@ -53,10 +54,32 @@ export const makeRouter = ({ router, redis }: MQTTdOptions, moduleRef: ModuleRef
  * @throws MQTTdUsageError (as a rejection), or what a factory throws
  */
 export const makeStore = ({ store, redis }: MQTTdOptions, moduleRef: ModuleRef): Promise<Store> =>
-  make('store', 'store', Store, store ?? (redis ? new RedisStore() : new MemoryStore()), moduleRef);
+  isOnDisk(store)
+    ? Promise.resolve(explained('store', () => diskStore(store)))
+    : make('store', 'store', Store, store ?? (redis ? new RedisStore() : new MemoryStore()), moduleRef);
+
+const isOnDisk = (store: MQTTdOptions['store']): store is LmdbStoreOptions =>
+  typeof store === 'object' && store !== null && !(store instanceof Store) && 'path' in store;
+
+function diskStore(options: LmdbStoreOptions): LmdbStore {
+  const unknown = Object.keys(options).find((name) => name !== 'path' && name !== 'durability');
+  if (unknown !== undefined) {
+    throw new TypeError(`store.${unknown}: there is no such option; the options are path, durability`);
+  }
+  const { path, durability } = options;
+  if (typeof path !== 'string' || path === '')
+    throw new TypeError(`store.path: ${shown(path)}; use the path of a folder`);
+  if (durability !== undefined && durability !== 'commit' && durability !== 'fsync') {
+    throw new TypeError(`store.durability: ${shown(durability)}; use 'commit' or 'fsync'`);
+  }
+  return new LmdbStore(options);
+}
 
 /** @throws MQTTdUsageError for a store that cannot stand beside the router */
 export function checkParts(router: Router, store: Store): void {
+  if (store instanceof LmdbStore && router instanceof RedisRouter) {
+    throw invalidOption('store: what one node keeps in a file cannot stand beside redis; leave one of them out');
+  }
   if (store instanceof RedisStore && !(router instanceof RedisRouter)) {
     throw invalidOption(
       'store: a RedisStore needs a RedisRouter beside it; set redis: { ... }, or router: new RedisRouter()',
@@ -81,7 +104,7 @@ async function make<T extends object>(
 const remedies = {
   auth: '{ users: { ... } }, { jwt: { ... } }, or an Auth of your own',
   router: 'a RedisRouter, or a Router of your own',
-  store: 'a RedisStore, or a Store of your own',
+  store: '{ path: ... }, a RedisStore, or a Store of your own',
 } as const;
 
 const shapes = 'by { useClass }, { useExisting }, { useValue } or { useFactory, inject }';

@@ -212,6 +212,7 @@ interface Extras extends Record<string, unknown> {
 function toUsageError(error: unknown): unknown {
   const code = (error as NodeJS.ErrnoException | undefined)?.code;
   if (!(error instanceof Error) || error instanceof MQTTdUsageError || code === undefined) return error;
-  const ours = code === 'REDIS_UNREACHABLE' || code === 'MISSING_PACKAGE' ? code : 'LISTEN_FAILED';
+  const own = ['REDIS_UNREACHABLE', 'MISSING_PACKAGE', 'STORE_UNUSABLE'] as const;
+  const ours = own.find((one) => one === code) ?? 'LISTEN_FAILED';
   return new MQTTdUsageError(ours, error.message, { cause: error });
 }

@@ -20,9 +20,13 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   broker: ['protocol', 'topics'],
   listeners: ['broker', 'protocol', 'topics', 'ws'],
   // What nodes have in common in Redis: one option configures router and store together.
-  redis: ['broker', 'protocol', 'topics', 'ioredis'],
+  redis: ['broker', 'protocol', 'topics', 'records', 'ioredis'],
+  // Messages and wills as bytes, as nodes tell them each other and stores keep them.
+  records: ['broker', 'protocol', 'topics'],
+  // What stands in the file of an LmdbStore.
+  disk: ['broker', 'protocol', 'topics', 'records', 'lmdb'],
   routers: ['broker', 'protocol', 'topics', 'redis'],
-  stores: ['broker', 'protocol', 'topics', 'redis', 'lmdb'],
+  stores: ['broker', 'protocol', 'topics', 'records', 'redis', 'disk'],
   auth: ['broker', 'protocol', 'topics', 'jose'],
   // An application on the public API.
   cli: ['the Nest face', '@nestjs', 'reflect-metadata'],

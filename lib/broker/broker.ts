@@ -92,7 +92,7 @@ export class Broker {
     this.sessions = new Sessions(this);
     this.subscriptions = new Subscriptions(this.topics, store, router, options.shareStrategy ?? 'roundRobin');
     this.retained = new RetainedMessages(store, this.limits, clock);
-    this.wills = new Wills(clock, (will) => void this.publishWill(will));
+    this.wills = new Wills(clock, store, (will) => void this.publishWill(will));
     this.barrier = new Barrier([store, router], (error) => log.error('acknowledgements withheld', error));
   }
 

@@ -99,6 +99,19 @@ export class Deliveries {
     return unfinished;
   }
 
+  /** All that is neither acknowledged nor dropped, in its order. */
+  all(): Delivery[] {
+    const all = this.unfinished();
+    for (let index = 0; index < this.waiting.length; index++) all.push(this.waiting.at(index)!);
+    return all;
+  }
+
+  /** Sequence number behind the last message that was sent; 0 where none was. */
+  get sentTo(): number {
+    const { length } = this.inFlight;
+    return length === 0 ? 0 : this.inFlight.at(length - 1)!.sequence + 1;
+  }
+
   /** Takes away what waits and has expired. */
   takeExpired(now: number): Delivery[] {
     if (now < this.earliestExpiry) return [];
@@ -205,6 +218,8 @@ export class Delivery {
   state: (typeof DeliveryState)[keyof typeof DeliveryState] = DeliveryState.Waiting;
   /** Whether it takes part of the Receive Maximum of this connection. */
   isCounted = false;
+  /** Its place in a store; 0 where it has none. */
+  place = 0;
   /** Bytes that the message takes, as it was when queued. */
   readonly size: number;
 

@@ -59,6 +59,16 @@ export class RetainedMessages {
     this.store.retain(topic, message);
   }
 
+  /** A message of an earlier run of the broker, which the store has. */
+  restore(message: Message): void {
+    const node = this.root.descend(message.topic.split('/'));
+    node.message = message;
+    node.version = ++this.changes;
+    this.count++;
+    this.bytes += message.size;
+    this.expiring.add(message.topic, message.expiresAt);
+  }
+
   get(topic: string): Message | undefined {
     return this.find(topic)?.message;
   }

@@ -62,6 +62,12 @@ export class Session implements Subscriber, ShareMember {
     return this.stored?.isDurable === true;
   }
 
+  /** Whether it has shared subscriptions. */
+  get isMemberOfGroups(): boolean {
+    for (const { share } of this.subscriptions.values()) if (share !== undefined) return true;
+    return false;
+  }
+
   get inFlight(): number {
     return this.deliveries.sending;
   }
@@ -179,7 +185,7 @@ export class Session implements Subscriber, ShareMember {
     const sent = this.isEnded ? deliveries.sentAtLeastOnce(shares) : [];
     for (const delivery of sent) this.settle(delivery);
     const waiting = deliveries.takeShared(shares);
-    for (const { sequence } of waiting) broker.store.acknowledge(this, sequence);
+    for (const delivery of waiting) broker.store.acknowledge(this, delivery);
     for (const { share, message } of [...sent, ...waiting]) share!.handOut(message);
   }
 
@@ -225,7 +231,7 @@ export class Session implements Subscriber, ShareMember {
   release(delivery: Delivery): void {
     if (delivery.state === DeliveryState.Released) return;
     delivery.state = DeliveryState.Released;
-    this.broker.store.handedOver(this, delivery.sequence);
+    this.broker.store.handedOver(this, delivery);
   }
 
   /** The node where a message enters puts it into every stored queue, also that of a session which is here. */
@@ -244,7 +250,7 @@ export class Session implements Subscriber, ShareMember {
       return;
     }
     deliveries.enqueue(delivery);
-    broker.store.enqueue(this, delivery.sequence, delivery.message);
+    broker.store.enqueue(this, delivery);
     if (this.connection) this.pump();
   }
 
@@ -264,7 +270,7 @@ export class Session implements Subscriber, ShareMember {
       while (this.isFull(delivery)) dropped.push(deliveries.dropOldest()!);
     }
     broker.counters.messagesDropped += dropped.length;
-    for (const { sequence } of dropped) broker.store.acknowledge(this, sequence);
+    for (const one of dropped) broker.store.acknowledge(this, one);
     return !this.isFull(delivery);
   }
 
@@ -328,7 +334,7 @@ export class Session implements Subscriber, ShareMember {
 
   private settle(delivery: Delivery): void {
     this.deliveries.settle(delivery);
-    this.broker.store.acknowledge(this, delivery.sequence);
+    this.broker.store.acknowledge(this, delivery);
   }
 }
 

@@ -46,6 +46,8 @@ export class Sessions {
     const present = this.get(clientId);
     if (present) {
       this.expiring.delete(present, present.expiresAt);
+      // It was read from a file, its queue not yet.
+      present.stored?.restore(present);
       return { session: present, isPresent: true };
     }
     // [MQTT-3.1.2-6]
@@ -67,7 +69,7 @@ export class Sessions {
 
   /** The client of a session is gone: it waits for its client, or ends. */
   leave(session: Session): void {
-    const { wills, subscriptions, clock, isStopping } = this.broker;
+    const { wills, subscriptions, store, clock, isStopping } = this.broker;
     if (session.stored) {
       this.release(session, session.stored);
       return;
@@ -81,10 +83,23 @@ export class Sessions {
     }
     wills.release(session);
     subscriptions.suspend(session);
-    if (session.expiryInterval !== 0xffff_ffff) {
-      session.expiresAt = clock.now() + session.expiryInterval * 1000;
-      this.expiring.add(session, session.expiresAt);
-    }
+    this.await(session, clock.now());
+    store.saveSession(session);
+  }
+
+  /** A session of an earlier run of the broker: it waits for its client. */
+  restore(clientId: string, expiryInterval: number, disconnectedAt: number): Session {
+    const session = new Session(this.broker, clientId);
+    session.expiryInterval = expiryInterval;
+    this.byClient.set(clientId, session);
+    this.await(session, disconnectedAt);
+    return session;
+  }
+
+  private await(session: Session, disconnectedAt: number): void {
+    if (session.expiryInterval === 0xffff_ffff) return;
+    session.expiresAt = disconnectedAt + session.expiryInterval * 1000;
+    this.expiring.add(session, session.expiresAt);
   }
 
   /** Ends those whose time has come. */
@@ -112,8 +127,10 @@ export class Sessions {
     this.byClient.delete(session.clientId);
     this.expiring.delete(session, session.expiresAt);
     session.end();
+    // What waits for its groups goes to others, so it has to be there.
+    if (session.isMemberOfGroups) session.stored?.restore(session);
     subscriptions.removeAll(session);
-    store.deleteSession(session.clientId);
+    store.deleteSession(session);
     wills.fire(session);
   }
 }

@@ -1,8 +1,10 @@
 import type { Subscription } from '../topics/topic-tree.js';
+import type { Delivery } from './deliveries.js';
 import type { Message } from './message.js';
 import type { Session } from './session.js';
 import type { Broker } from './broker.js';
 import type { ClaimRequest, StoredSession } from './stored-session.js';
+import type { LeftWill } from './wills.js';
 
 /**
  * What survives a restart. The class is type and DI token at once.
@@ -33,19 +35,19 @@ export abstract class Store {
     return undefined;
   }
 
-  /** A session exists or its expiry changed. */
+  /** A session exists, its expiry changed, or its client is gone: `session.connection` says whether. */
   abstract saveSession(session: Session): void;
   /** A session ended: nothing of it is kept. */
-  abstract deleteSession(clientId: string): void;
+  abstract deleteSession(session: Session): void;
   /** @param filter as the client wrote it, `$share/group/` included */
   abstract saveSubscription(session: Session, filter: string, subscription: Subscription): void;
   abstract deleteSubscription(session: Session, filter: string): void;
   /** A QoS 1 or 2 message waits for the session's client, or is in flight to it. */
-  abstract enqueue(session: Session, sequence: number, message: Message): void;
+  abstract enqueue(session: Session, delivery: Delivery): void;
   /** The client acknowledged a message, or it was dropped. */
-  abstract acknowledge(session: Session, sequence: number): void;
+  abstract acknowledge(session: Session, delivery: Delivery): void;
   /** PUBREC came for a QoS 2 message: the client has it, and from here on only PUBREL is repeated. */
-  abstract handedOver(session: Session, sequence: number): void;
+  abstract handedOver(session: Session, delivery: Delivery): void;
   /** A QoS 2 message came in from the client. */
   abstract received(session: Session, packetId: number): void;
   /** Its PUBREL came: the packet identifier is free again. */
@@ -54,6 +56,8 @@ export abstract class Store {
   withheld(session: Session, packetId: number): void {
     this.released(session, packetId);
   }
+  /** The client of a session has left a will; undefined: it was published, or will not be. */
+  saveWill(_session: Session, _will: LeftWill | undefined): void {}
   /** The retained message of a topic; undefined removes it. */
   abstract retain(topic: string, message: Message | undefined): void;
 

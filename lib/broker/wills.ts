@@ -4,10 +4,15 @@ import type { Clock } from './clock.js';
 import { Deadlines } from './deadlines.js';
 import { Message } from './message.js';
 import type { Session } from './session.js';
+import type { Store } from './store.js';
 
-interface Will {
+/** What the CONNECT of a client has left. */
+export interface LeftWill {
   readonly fields: WillFields;
   readonly client: Client;
+}
+
+interface Will extends LeftWill {
   /** Milliseconds since the epoch; Infinity while the client is connected. */
   dueAt: number;
 }
@@ -19,14 +24,26 @@ export class Wills {
 
   constructor(
     private readonly clock: Clock,
+    private readonly store: Store,
     private readonly publish: (will: Message) => void,
   ) {
     this.delayed = new Deadlines(clock.now());
   }
 
   /** [MQTT-3.1.2-7] stores the will with its session; the fields are copied. */
-  store(session: Session, fields: WillFields, client: Client): void {
-    this.wills.set(session, { fields: keepWill(fields), client, dueAt: Infinity });
+  leave(session: Session, fields: WillFields, client: Client): void {
+    const will = { fields: keepWill(fields), client, dueAt: Infinity };
+    this.wills.set(session, will);
+    this.store.saveWill(session, will);
+  }
+
+  /**
+   * Of an earlier run of the broker.
+   * @param dueAt milliseconds since the epoch; Infinity when the session ends
+   */
+  restore(session: Session, { fields, client }: LeftWill, dueAt: number): void {
+    this.wills.set(session, { fields, client, dueAt });
+    this.delayed.add(session, dueAt);
   }
 
   /** Whether the client of a connected session has left a will. */
@@ -40,13 +57,14 @@ export class Wills {
     if (!will) return;
     this.wills.delete(session);
     this.delayed.delete(session, will.dueAt);
+    this.store.saveWill(session, undefined);
   }
 
   /** [MQTT-3.1.2-8] the connection is closed: due after its delay or when the session ends, whatever is first. */
   release(session: Session): void {
     const will = this.wills.get(session);
     if (!will) return;
-    const delay = Math.min(will.fields.properties?.willDelayInterval ?? 0, session.expiryInterval);
+    const delay = delayOf(will.fields, session);
     if (delay === 0) {
       this.fire(session);
       return;
@@ -67,6 +85,10 @@ export class Wills {
     for (const session of this.delayed.takeDue(now)) this.fire(session);
   }
 }
+
+/** Seconds between the end of a connection and its will: never beyond the end of the session. */
+export const delayOf = ({ properties }: WillFields, { expiryInterval }: Session): number =>
+  Math.min(properties?.willDelayInterval ?? 0, expiryInterval);
 
 /** A copy of what a CONNECT brought, which lies in the received chunk. */
 export function keepWill(fields: WillFields): WillFields {

@@ -16,6 +16,7 @@ export function brokerOptions(given: CommandLine): BrokerSetup {
     config: configFile,
     logdir: logDirectory,
     redis: url,
+    store: path,
     ca,
     key,
     cert,
@@ -43,6 +44,7 @@ export function brokerOptions(given: CommandLine): BrokerSetup {
     ...(auth && { auth }),
     ...(allowAnonymous && { allowAnonymous }),
     ...(url !== undefined && { redis: { url } }),
+    ...(path !== undefined && { store: { path } }),
     ...(configFile !== undefined && { configFile, logDirectory }),
   };
   return { options, reloadUsers: () => users?.reload() };
@@ -63,6 +65,7 @@ function checkTogether(given: CommandLine): void {
     if (given[name] === undefined || given[other] === undefined) return;
     throw new CommandLineError(`--${name}: cannot stand beside --${other}; leave one of them out`);
   };
+  excludes('store', 'redis');
   excludes('ipv4', 'ipv6');
   excludes('ipv4', 'host');
   excludes('ipv6', 'host');

@@ -19,6 +19,7 @@ const described = {
   'ws-port': { value: 'N', help: 'WebSocket port, path /mqtt; with --key and --cert over TLS' },
   'password-file': { value: 'FILE', help: 'users: NAME:HASH on each line, see --hash-password' },
   'allow-anonymous': { help: 'let everybody in, from everywhere' },
+  store: { value: 'FOLDER', help: 'keep sessions, their queues and retained messages there' },
   redis: { value: 'URL', help: 'be one of several nodes around this Redis' },
   config: { value: 'FILE', help: "misbehave as this configuration file of curl's MQTT test server says" },
   logdir: { value: 'FOLDER', help: 'where the files testN are that --config may name (its folder)' },

@@ -1,5 +1,5 @@
 import { handedBackScript, takeUnfinishedScript, withdrawScript } from './hand-back-scripts.js';
-import { decodeDelivery, shareOf } from './queue-record.js';
+import { decodeDelivery, shareOf } from '../records/delivery-record.js';
 import type { RedisLink } from './redis-link.js';
 import type { RedisNode } from './redis-node.js';
 

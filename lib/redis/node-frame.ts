@@ -1,10 +1,8 @@
-import type { Client } from '../broker/client.js';
-import { Message } from '../broker/message.js';
+import type { Message } from '../broker/message.js';
 import { ByteReader } from '../protocol/byte-reader.js';
 import { ByteWriter } from '../protocol/byte-writer.js';
-import { PacketType, type QoS } from '../protocol/packets.js';
-import { readProperties, writeProperties } from '../protocol/properties.js';
-import { isTopicName, parseShare } from '../topics/topic-names.js';
+import { readMessage } from '../records/message-record.js';
+import { parseShare } from '../topics/topic-names.js';
 
 /**
  * What nodes say to each other, in the data types of MQTT: a version byte, a kind byte, the sender's name, and then
@@ -17,10 +15,6 @@ import { isTopicName, parseShare } from '../topics/topic-names.js';
 export const frameVersion = 1;
 
 const kinds = { messages: 1, claim: 2, queued: 3 } as const;
-const qosBits = 3;
-const retainBit = 4;
-const publisherBit = 8;
-const publishIdBit = 16;
 
 /** A message for every subscriber of a node, for one member of a group there, or for one client. */
 export interface FramedMessage {
@@ -73,19 +67,6 @@ export const encodeShare = (share: string): Buffer => writer.begin().string(shar
 /** Stands in place of the group where a message is for one client. */
 export const encodeAddressee = (clientId: string): Buffer => writer.begin().string(`=${clientId}`).body();
 
-/** @param now milliseconds since the epoch; an expiry interval goes on with what is left of it */
-export function encodeMessage(message: Message, now: number): Buffer {
-  const { topic, qos, retain, properties, publisher, publishId, payload, expiresAt } = message;
-  const named = publishId === undefined ? 0 : publishIdBit;
-  writer.begin().byte(qos | (retain ? retainBit : 0) | (publisher ? publisherBit : 0) | named);
-  writer.string(topic);
-  if (publisher) writer.string(publisher.clientId);
-  if (publishId !== undefined) writer.string(publishId);
-  const left = Math.max(0, Math.ceil((expiresAt - now) / 1000));
-  writeProperties(writer, expiresAt === Infinity ? properties : { ...properties, messageExpiryInterval: left });
-  return writer.uint32(payload.length).raw(payload).body();
-}
-
 /** @throws Error where the bytes are not a frame of this version */
 export function decodeFrame(bytes: Buffer, now: number): NodeFrame {
   const reader = new ByteReader().over(bytes, 0, bytes.length);
@@ -122,40 +103,3 @@ function readEntries(reader: ByteReader): FramedEntry[] {
   }
   return entries;
 }
-
-/** The message in `bytes`, and nothing else. */
-export function decodeMessage(bytes: Buffer, node: string, now: number): Message {
-  const reader = new ByteReader().over(bytes, 0, bytes.length);
-  const message = readMessage(reader, node, now);
-  if (reader.remaining > 0) throw new Error('bytes behind a message');
-  return message;
-}
-
-function readMessage(reader: ByteReader, node: string, now: number): Message {
-  const flags = reader.byte();
-  const qos = flags & qosBits;
-  if (qos > 2 || flags > (publishIdBit | retainBit | publisherBit | 2)) throw new Error(`message flags ${flags}`);
-  const topic = reader.string();
-  if (!isTopicName(topic)) throw new Error('a topic that is none');
-  const publisher = (flags & publisherBit) === 0 ? undefined : publisherOn(node, reader.string(), now);
-  const publishId = (flags & publishIdBit) === 0 ? undefined : reader.string();
-  const read = readProperties(reader, PacketType.PUBLISH);
-  // Copies: a view would keep the whole chunk that Redis sent.
-  const properties = read?.correlationData ? { ...read, correlationData: Buffer.from(read.correlationData) } : read;
-  const payload = Buffer.from(reader.bytesOf(reader.uint32()));
-  const retain = (flags & retainBit) !== 0;
-  const message = Message.of({ topic, payload, qos: qos as QoS, retain, properties, publisher, fromNode: node }, now);
-  message.publishId = publishId;
-  return message;
-}
-
-/** A client of another node, of which only the id matters here: No Local, and strategies that look at it. */
-const publisherOn = (node: string, clientId: string, now: number): Client => ({
-  listener: `node ${node}`,
-  tls: false,
-  clientId,
-  protocolVersion: 5,
-  cleanStart: true,
-  keepAlive: 0,
-  connectedAt: new Date(now),
-});

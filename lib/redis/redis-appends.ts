@@ -1,6 +1,6 @@
 import type { Delivery } from '../broker/deliveries.js';
 import { Ring } from '../broker/ring.js';
-import { encodeDelivery } from './queue-record.js';
+import { encodeDelivery } from '../records/delivery-record.js';
 import type { RedisLink } from './redis-link.js';
 import type { RedisNode } from './redis-node.js';
 import { appendScript, type AppendAnswer } from './session-scripts.js';

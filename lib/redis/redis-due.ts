@@ -1,6 +1,6 @@
 import { willMessage } from '../broker/wills.js';
 import { finishHandingBack, handBack } from './hand-back.js';
-import { decodeWill } from './queue-record.js';
+import { decodeWill } from '../records/delivery-record.js';
 import type { RedisLink } from './redis-link.js';
 import { hashOf } from './redis-options.js';
 import type { RedisNode } from './redis-node.js';

@@ -4,12 +4,12 @@ import { NotKeptError } from '../broker/router.js';
 import {
   encodeAddressee,
   encodeEntry,
-  encodeMessage,
   encodeShare,
   messagesHeader,
   queuedHeader,
   type FramedEntry,
 } from './node-frame.js';
+import { encodeMessage } from '../records/message-record.js';
 import type { RedisCounters } from './redis-counters.js';
 import type { RedisLink } from './redis-link.js';
 import type { NodeSettings, RedisKeys } from './redis-options.js';

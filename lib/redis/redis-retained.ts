@@ -3,7 +3,7 @@ import type { Subscriber } from '../broker/router.js';
 import { Session } from '../broker/session.js';
 import type { Match } from '../topics/topic-tree.js';
 import { AbsentSession } from './absent-session.js';
-import { decodeMessage, encodeMessage } from './node-frame.js';
+import { decodeMessage, encodeMessage } from '../records/message-record.js';
 import type { RedisLink } from './redis-link.js';
 import type { NodePart, RedisNode } from './redis-node.js';
 import type { StreamEntry } from './redis-reader.js';

@@ -2,7 +2,7 @@ import { Delivery, DeliveryState } from '../broker/deliveries.js';
 import { Message } from '../broker/message.js';
 import type { Session } from '../broker/session.js';
 import type { StoredSession, WillFate } from '../broker/stored-session.js';
-import { decodeDelivery } from './queue-record.js';
+import { decodeDelivery } from '../records/delivery-record.js';
 import type { QueueOwner } from './redis-appends.js';
 import { hashOf } from './redis-options.js';
 import type { RedisSessions } from './redis-sessions.js';

@@ -4,7 +4,7 @@ import { MqttError } from '../protocol/mqtt-error.js';
 import { ReasonCode } from '../protocol/reason-codes.js';
 import { DurableSubscriptions } from './durable-subscriptions.js';
 import type { NodeFrame } from './node-frame.js';
-import { encodeWill } from './queue-record.js';
+import { encodeWill } from '../records/delivery-record.js';
 import { RedisAppends } from './redis-appends.js';
 import { RedisDue } from './redis-due.js';
 import type { RedisLink } from './redis-link.js';

@@ -1,4 +1,5 @@
 import type { Broker } from '../broker/broker.js';
+import type { Delivery } from '../broker/deliveries.js';
 import type { Session } from '../broker/session.js';
 import { Store } from '../broker/store.js';
 import type { ClaimRequest, StoredSession } from '../broker/stored-session.js';
@@ -42,11 +43,11 @@ export class RedisStore extends Store {
     this.expect(session, this.sessions!.subscriptions.delete(session, filter));
   }
 
-  override acknowledge(session: Session, sequence: number): void {
+  override acknowledge(session: Session, { sequence }: Delivery): void {
     durable(session)?.settle(sequence);
   }
 
-  override handedOver(session: Session, sequence: number): void {
+  override handedOver(session: Session, { sequence }: Delivery): void {
     durable(session)?.handOver(sequence);
   }
 

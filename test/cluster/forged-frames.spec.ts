@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { Delivery } from '../../lib/broker/deliveries.js';
 import { Message } from '../../lib/broker/message.js';
 import { encodeEntry, frameVersion, queuedHeader } from '../../lib/redis/node-frame.js';
-import { encodeDelivery } from '../../lib/redis/queue-record.js';
+import { encodeDelivery } from '../../lib/records/delivery-record.js';
 import { cluster, until, untilQueued, type ClusterNode } from '../support/cluster.js';
 import { payloadsOf, publishKept, readAll, resume } from '../support/scenario.js';
 import type { WireClient } from '../support/wire-client.js';

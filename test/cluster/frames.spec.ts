@@ -5,11 +5,11 @@ import {
   claimHeader,
   decodeFrame,
   encodeAddressee,
-  encodeMessage,
   encodeShare,
   frameVersion,
   messagesHeader,
 } from '../../lib/redis/node-frame.js';
+import { encodeMessage } from '../../lib/records/message-record.js';
 import { cluster, until, untilWanted } from '../support/cluster.js';
 
 const { start, redis, prefix } = cluster();

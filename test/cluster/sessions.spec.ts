@@ -225,7 +225,7 @@ describe('a session that outlives its connection, on another node', () => {
     expect(sessionPresent).toBe(false);
     await clean.expectNothing();
     await untilQueued(one, 'a', 0);
-    expect([one.broker.topics.size, other.broker.topics.size]).toEqual([0, 0]);
+    await until(() => one.broker.topics.size === 0 && other.broker.topics.size === 0);
     expect(await keysOfSessions()).toEqual([]);
   });
 

@@ -120,7 +120,7 @@ describe.each([
     ['a useExisting that nobody provides', { auth: { useExisting: 'Nobody' } }, /^auth: cannot find Nobody; name the module that exports it in imports, beside the options$/], // prettier-ignore
     ['a class whose dependency is nowhere', { router: { useClass: NeedsMore } }, /^router: cannot find Elsewhere; name the module/], // prettier-ignore
     ['a factory that gives something else', { router: { useFactory: () => new MemoryStore() } }, /^router: cannot be used; give a RedisRouter, or a Router of your own: as an instance/], // prettier-ignore
-    ['an object of no such shape', { store: { class: MemoryStore } }, /^store: cannot be used; give a RedisStore, or a Store of your own: as an instance, as a class, or by \{ useClass \}/], // prettier-ignore
+    ['an object of no such shape', { store: { class: MemoryStore } }, /^store: cannot be used; give \{ path: ... \}, a RedisStore, or a Store of your own: as an instance, as a class, or by \{ useClass \}/], // prettier-ignore
     ['a factory that fails', { auth: { useFactory: () => Promise.reject(new Error('no directory')) } }, /^no directory$/], // prettier-ignore
   ])('is an error at start-up for %s', async (__, options, message) => {
     await expect(start(moduleOf({ ...local, ...options }))).rejects.toThrow(message);

@@ -228,11 +228,11 @@ function letIn(
   session.generation = generation;
   session.revoke(barred);
   session.expiryInterval = grantedExpiry(entrance, packet);
-  broker.store.saveSession(session);
   connection.accept(client, session);
   broker.wills.discard(session);
-  if (will) broker.wills.store(session, mountedWill(will, entrance), client);
+  if (will) broker.wills.leave(session, mountedWill(will, entrance), client);
   session.attach(connection);
+  broker.store.saveSession(session);
   connection.reply({
     type: PacketType.CONNACK,
     // [MQTT-3.2.2-2] [MQTT-3.2.2-3]; 3.1 has no such flag

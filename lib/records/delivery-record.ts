@@ -5,10 +5,10 @@ import { ByteReader } from '../protocol/byte-reader.js';
 import { ByteWriter } from '../protocol/byte-writer.js';
 import type { QoS, WillFields } from '../protocol/packets.js';
 import { readProperties, WILL, writeProperties } from '../protocol/properties.js';
-import { decodeMessage, encodeMessage } from './node-frame.js';
+import { decodeMessage, encodeMessage } from './message-record.js';
 
 /**
- * What stands in Redis of sessions, in the data types of MQTT, behind a version byte.
+ * What stands in a store of sessions, in the data types of MQTT, behind a version byte.
  *
  * An entry of a queue is: flags, Subscription Identifiers, `$share/group/filter` or nothing, when it was written, message.
  * A will is: flags, topic, payload, properties, and who its client was, as JSON.
@@ -50,7 +50,7 @@ export function decodeDelivery(
   const share = reader.string();
   const writtenAt = reader.bytesOf(8).readDoubleBE();
   // Not later than now, whatever the clock of the writer says.
-  const message = decodeMessage(reader.rest(), 'redis', Math.min(writtenAt, now));
+  const message = decodeMessage(reader.rest(), 'a store', Math.min(writtenAt, now));
   const retain = (flags & retainBit) !== 0;
   const group = share === '' ? undefined : groupOf(share);
   return new Delivery(message, qos, retain, identifiers.length === 0 ? undefined : identifiers, group);

@@ -1,0 +1,146 @@
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import type { Database, RootDatabase } from 'lmdb';
+import { optionalPackage } from '../broker/optional-package.js';
+
+type Table = Database<Buffer, Buffer>;
+
+/** What there is in the file, each table with keys and values in bytes. */
+export const tableNames = ['meta', 'sessions', 'subscriptions', 'queue', 'received', 'wills', 'retained'] as const;
+export type TableName = (typeof tableNames)[number];
+
+/** Of the layout of tables and records: a file of another version is not touched. */
+const fileVersion = 1;
+
+/**
+ * The file of an LmdbStore: opened by one process at a time, and never as something that it is not.
+ *
+ * @see http://www.lmdb.tech/doc/
+ */
+export class DiskFile {
+  readonly tables: Readonly<Record<TableName, Table>>;
+
+  private constructor(
+    readonly path: string,
+    private readonly root: RootDatabase<Buffer, Buffer>,
+    private readonly isSynced: boolean,
+  ) {
+    const options = { encoding: 'binary', keyEncoding: 'binary' } as const;
+    const open = (name: TableName): [TableName, Table] => [name, root.openDB<Buffer, Buffer>(name, options)];
+    this.tables = Object.fromEntries(tableNames.map(open)) as Record<TableName, Table>;
+  }
+
+  /**
+   * @param isSynced whether a commit is on the disk itself, and not only in the hands of the operating system
+   * @throws Error (as a rejection) with code STORE_UNUSABLE, or MISSING_PACKAGE
+   */
+  static async open(path: string, isSynced: boolean): Promise<DiskFile> {
+    const { open } = await optionalPackage('store', 'lmdb', () => import('lmdb'));
+    const folder = resolve(path);
+    try {
+      mkdirSync(folder, { recursive: true });
+    } catch (error) {
+      throw unusable(path, `cannot be made (${messageOf(error)}); choose a folder that this user may write to`, error);
+    }
+    lock(folder, path);
+    try {
+      const root = open<Buffer, Buffer>(folder, {
+        encoding: 'binary',
+        keyEncoding: 'binary',
+        maxDbs: tableNames.length,
+        noSync: !isSynced,
+        overlappingSync: false,
+      });
+      const file = new DiskFile(folder, root, isSynced);
+      file.checkVersion(path);
+      return file;
+    } catch (error) {
+      unlock(folder);
+      if ((error as NodeJS.ErrnoException).code === 'STORE_UNUSABLE') throw error;
+      const remedy = 'it is damaged, or no store at all: name another folder, or put back a copy of this one';
+      throw unusable(path, `cannot be opened (${messageOf(error)}); ${remedy}`, error);
+    }
+  }
+
+  /** Writes all of it or nothing; undefined when it is kept at once, else a promise. */
+  write(apply: () => void): Promise<void> | undefined {
+    if (this.isSynced) return this.root.transaction(apply);
+    this.root.transactionSync(apply);
+    return undefined;
+  }
+
+  async close(): Promise<void> {
+    await this.root.close();
+    unlock(this.path);
+  }
+
+  private checkVersion(path: string): void {
+    const { meta } = this.tables;
+    const version = meta.get(versionKey)?.toString();
+    if (version === String(fileVersion)) return;
+    if (version !== undefined) {
+      throw unusable(
+        path,
+        `was written in version ${version} of its layout, this is ${fileVersion}; name another folder`,
+      );
+    }
+    if (this.tables.sessions.getKeysCount({ limit: 1 }) > 0) {
+      throw unusable(path, 'does not say in which version it was written; name another folder');
+    }
+    this.root.transactionSync(() => meta.putSync(versionKey, Buffer.from(String(fileVersion))));
+  }
+}
+
+const versionKey = Buffer.from('version');
+
+/** @param path as the options have it */
+export const unusable = (path: string, reason: string, cause?: unknown): Error =>
+  Object.assign(new Error(`store.path: '${path}' ${reason}`, { cause }), { code: 'STORE_UNUSABLE' });
+
+const messageOf = (error: unknown): string => (error as Error).message;
+
+/** Folders that are open in this process. */
+const open = new Set<string>();
+
+/** A process that was killed leaves its lock behind: it counts as long as there is a process of that number. */
+function lock(folder: string, path: string): void {
+  const file = join(folder, 'owner');
+  const inUse = (owner: string): Error =>
+    unusable(path, `is in use by process ${owner}; stop that, or name another folder`);
+  if (open.has(folder)) throw inUse(`${process.pid}, this one`);
+  for (;;) {
+    try {
+      writeFileSync(file, String(process.pid), { flag: 'wx' });
+      open.add(folder);
+      return;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') {
+        throw unusable(
+          path,
+          `cannot be written to (${messageOf(error)}); choose a folder that this user may write to`,
+          error,
+        );
+      }
+    }
+    const owner = Number(readFileSync(file, 'utf8'));
+    // In a container the process before this one often had the same number.
+    if (owner !== process.pid && isRunning(owner)) throw inUse(String(owner));
+    rmSync(file, { force: true });
+  }
+}
+
+function unlock(folder: string): void {
+  open.delete(folder);
+  rmSync(join(folder, 'owner'), { force: true });
+}
+
+function isRunning(pid: number): boolean {
+  if (!Number.isInteger(pid) || pid < 1) return false;
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    // EPERM: it is somebody else's.
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}

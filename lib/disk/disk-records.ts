@@ -1,0 +1,76 @@
+import { createHash } from 'node:crypto';
+import type { Subscription } from '../topics/topic-tree.js';
+
+/** Keys of any length that a client gives: as they are where they fit, else by their hash. LMDB takes 1,978 bytes. */
+export function keyOf(text: string, prefix: Buffer = Buffer.alloc(0)): Buffer {
+  const bytes = Buffer.from(text);
+  const isLong = bytes.length > longestKey;
+  const tail = isLong ? createHash('sha256').update(bytes).digest() : bytes;
+  return Buffer.concat([prefix, Buffer.from([isLong ? 1 : 0]), tail]);
+}
+
+const longestKey = 512;
+
+/** A session by its number, under which everything of it stands. */
+export function numberKey(number: number, rest?: number): Buffer {
+  const key = Buffer.allocUnsafe(rest === undefined ? 4 : 6);
+  key.writeUInt32BE(number);
+  if (rest !== undefined) key.writeUInt16BE(rest, 4);
+  return key;
+}
+
+/** The place of a message among all that were ever queued. */
+export function placeKey(place: number): Buffer {
+  const key = Buffer.allocUnsafe(6);
+  key.writeUIntBE(place, 0, 6);
+  return key;
+}
+
+export const placeOf = (key: Uint8Array): number => Buffer.from(key).readUIntBE(0, 6);
+
+export interface SessionRecord {
+  readonly number: number;
+  readonly clientId: string;
+  /** Seconds; 0xFFFFFFFF is for ever. */
+  readonly expiryInterval: number;
+  /** Milliseconds since the epoch; undefined while its client is connected. */
+  readonly disconnectedAt?: number | undefined;
+  /** Sequence number behind the last message that was sent; undefined while its client is connected. */
+  readonly sentTo?: number | undefined;
+}
+
+export const encodeSession = (record: SessionRecord): Buffer => Buffer.from(JSON.stringify(record));
+export const decodeSession = (bytes: Buffer): SessionRecord => JSON.parse(bytes.toString()) as SessionRecord;
+
+/** @param filter as the client wrote it, `$share/group/` included */
+export const encodeSubscription = (filter: string, subscription: Subscription): Buffer =>
+  Buffer.from(JSON.stringify([filter, subscription]));
+export const decodeSubscription = (bytes: Buffer): [filter: string, subscription: Subscription] =>
+  JSON.parse(bytes.toString()) as [string, Subscription];
+
+/** An entry of a queue: session, sequence number, whether PUBREC came, and then the delivery. */
+export interface QueueEntry {
+  readonly number: number;
+  readonly sequence: number;
+  readonly isReleased: boolean;
+  readonly delivery: Buffer;
+}
+
+export function encodeEntry({ number, sequence, isReleased, delivery }: QueueEntry): Buffer {
+  const bytes = Buffer.allocUnsafe(entryHeader + delivery.length);
+  bytes.writeUInt32BE(number);
+  bytes.writeUIntBE(sequence, 4, 6);
+  bytes[10] = isReleased ? 1 : 0;
+  delivery.copy(bytes, entryHeader);
+  return bytes;
+}
+
+/** The delivery is a view. */
+export const decodeEntry = (bytes: Buffer): QueueEntry => ({
+  number: bytes.readUInt32BE(0),
+  sequence: bytes.readUIntBE(4, 6),
+  isReleased: bytes[10] === 1,
+  delivery: bytes.subarray(entryHeader),
+});
+
+const entryHeader = 11;

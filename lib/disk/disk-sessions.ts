@@ -1,0 +1,172 @@
+import type { Broker } from '../broker/broker.js';
+import type { Delivery } from '../broker/deliveries.js';
+import type { Session } from '../broker/session.js';
+import type { LeftWill } from '../broker/wills.js';
+import { decodeDelivery, encodeDelivery, encodeWill } from '../records/delivery-record.js';
+import type { Subscription } from '../topics/topic-tree.js';
+import type { DiskFile } from './disk-file.js';
+import {
+  decodeEntry,
+  encodeEntry,
+  encodeSession,
+  encodeSubscription,
+  keyOf,
+  numberKey,
+  placeKey,
+} from './disk-records.js';
+import type { Journal } from './journal.js';
+
+/** What the file has of sessions that outlive their connections, and of wills; every change goes to the journal. */
+export class DiskSessions {
+  /** Under which the file has a session; what is not here is not kept. */
+  private readonly numbers = new Map<Session, number>();
+  private nextNumber = 1;
+  private nextPlace = 1;
+
+  constructor(
+    readonly broker: Broker,
+    private readonly file: DiskFile,
+    private readonly journal: Journal,
+  ) {}
+
+  /** A session that the file has. */
+  adopt(session: Session, number: number): void {
+    this.numbers.set(session, number);
+    this.nextNumber = Math.max(this.nextNumber, number + 1);
+  }
+
+  /** The file has messages up to this place. */
+  usedTo(place: number): void {
+    this.nextPlace = Math.max(this.nextPlace, place + 1);
+  }
+
+  save(session: Session): void {
+    if (session.expiryInterval === 0 && !this.numbers.has(session)) return;
+    this.write(session);
+    this.journal.concern(session.connection?.client);
+  }
+
+  delete(session: Session): void {
+    const number = this.numbers.get(session);
+    if (number === undefined) return;
+    this.numbers.delete(session);
+    this.journal.remove('sessions', keyOf(session.clientId));
+    this.journal.remove('wills', numberKey(number));
+    for (const delivery of session.deliveries.all()) if (delivery.place > 0) this.remove(delivery.place);
+    const { stored } = session as { stored?: { readonly places?: readonly number[] } };
+    for (const place of stored?.places ?? []) this.remove(place);
+    for (const packetId of session.received) this.journal.remove('received', numberKey(number, packetId));
+  }
+
+  saveSubscription(session: Session, filter: string, subscription: Subscription): void {
+    const number = this.numbers.get(session);
+    if (number === undefined) return;
+    this.journal.put('subscriptions', keyOf(filter, numberKey(number)), encodeSubscription(filter, subscription));
+    this.journal.concern(session.connection?.client);
+  }
+
+  deleteSubscription(session: Session, filter: string): void {
+    const number = this.numbers.get(session);
+    if (number === undefined) return;
+    this.journal.remove('subscriptions', keyOf(filter, numberKey(number)));
+    this.journal.concern(session.connection?.client);
+  }
+
+  enqueue(session: Session, delivery: Delivery): void {
+    const number = this.numbers.get(session);
+    if (number === undefined) return;
+    delivery.place = this.nextPlace++;
+    this.put(number, delivery, false);
+    this.journal.concern(delivery.message.publisher);
+  }
+
+  acknowledge({ place }: Delivery): void {
+    if (place > 0) this.remove(place);
+  }
+
+  /** From here on the message itself is not needed. */
+  handedOver(session: Session, delivery: Delivery): void {
+    const number = this.numbers.get(session);
+    if (number === undefined || delivery.place === 0) return;
+    this.put(number, delivery, true);
+    this.journal.concern(session.connection?.client);
+  }
+
+  received(session: Session, packetId: number): void {
+    const number = this.numbers.get(session);
+    if (number === undefined) return;
+    this.journal.put('received', numberKey(number, packetId), empty);
+    this.journal.concern(session.connection?.client);
+  }
+
+  released(session: Session, packetId: number): void {
+    const number = this.numbers.get(session);
+    if (number === undefined) return;
+    this.journal.remove('received', numberKey(number, packetId));
+    this.journal.concern(session.connection?.client);
+  }
+
+  /** A will is kept also of a session that ends with its connection: the broker may end before both. */
+  saveWill(session: Session, will: LeftWill | undefined): void {
+    if (will && !this.numbers.has(session)) this.write(session);
+    const number = this.numbers.get(session);
+    if (number === undefined) return;
+    if (will) this.journal.put('wills', numberKey(number), encodeWill(will.fields, will.client));
+    else this.journal.remove('wills', numberKey(number));
+  }
+
+  /** Messages by their places in the file; those that cannot be read are left out. */
+  *read(places: readonly number[]): Generator<StoredDelivery, void> {
+    const unwritten = this.journal.unwritten('queue');
+    for (const place of places) {
+      const key = placeKey(place);
+      const bytes = unwritten.get(key.toString('latin1')) ?? this.file.tables.queue.get(key);
+      const found = bytes && this.decode(place, bytes);
+      if (found) yield found;
+    }
+  }
+
+  private decode(place: number, bytes: Buffer): StoredDelivery | undefined {
+    const { log, clock, subscriptions } = this.broker;
+    try {
+      const { sequence, isReleased, delivery: record } = decodeEntry(bytes);
+      const delivery = decodeDelivery(record, clock.now(), (name) => subscriptions.group(name));
+      delivery.place = place;
+      return { delivery, sequence, isReleased };
+    } catch (error) {
+      log.error(`a stored message cannot be read place=${place}`, error);
+      return undefined;
+    }
+  }
+
+  remove(place: number): void {
+    this.journal.remove('queue', placeKey(place));
+  }
+
+  private put(number: number, delivery: Delivery, isReleased: boolean): void {
+    const record = encodeDelivery(delivery, this.broker.clock.now());
+    const entry = { number, sequence: delivery.sequence, isReleased, delivery: record };
+    this.journal.put('queue', placeKey(delivery.place), encodeEntry(entry));
+  }
+
+  private write(session: Session): void {
+    const number = this.numbers.get(session) ?? this.nextNumber++;
+    this.numbers.set(session, number);
+    const { clientId, expiryInterval, connection, deliveries } = session;
+    const gone = { disconnectedAt: this.broker.clock.now(), sentTo: deliveries.sentTo };
+    this.journal.put(
+      'sessions',
+      keyOf(clientId),
+      encodeSession({ number, clientId, expiryInterval, ...(!connection && gone) }),
+    );
+  }
+}
+
+/** A delivery as it stands in the file. */
+interface StoredDelivery {
+  readonly delivery: Delivery;
+  readonly sequence: number;
+  readonly isReleased: boolean;
+}
+
+const empty = Buffer.alloc(0);

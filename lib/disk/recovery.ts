@@ -1,0 +1,135 @@
+import type { Broker } from '../broker/broker.js';
+import type { Session } from '../broker/session.js';
+import { delayOf } from '../broker/wills.js';
+import { decodeWill } from '../records/delivery-record.js';
+import { decodeMessage } from '../records/message-record.js';
+import type { DiskFile } from './disk-file.js';
+import type { DiskSessions } from './disk-sessions.js';
+import {
+  decodeEntry,
+  decodeSession,
+  decodeSubscription,
+  placeKey,
+  placeOf,
+  type SessionRecord,
+} from './disk-records.js';
+import type { Journal } from './journal.js';
+import { WaitingSession } from './waiting-session.js';
+
+/** What was found. */
+export interface Recovered {
+  readonly sessions: number;
+  readonly messages: number;
+  readonly retained: number;
+}
+
+/**
+ * Gives a broker that starts what an earlier run has left in the file. Queues are only looked through: their messages stay where
+ * they are until their clients are back.
+ *
+ * @throws Error for a record that cannot be read: a file that is damaged must not pass for one that has less
+ */
+export function recover(broker: Broker, file: DiskFile, journal: Journal, sessions: DiskSessions): Recovered {
+  const { tables } = file;
+  // Absent when the last run was killed: then what was connected is so no more from now on.
+  const stoppedAt = Number(tables.meta.get(stoppedKey)?.toString() ?? NaN);
+  const wasStopped = !Number.isNaN(stoppedAt);
+  journal.remove('meta', stoppedKey);
+  const byNumber = new Map<number, Found>();
+  for (const { key, value } of tables.sessions.getRange()) {
+    const record = decodeSession(value);
+    const wasConnected = record.disconnectedAt === undefined;
+    // It ended with its connection, when the broker stopped: then its will is not published.
+    if (wasConnected && wasStopped && record.expiryInterval === 0) {
+      journal.remove('sessions', Buffer.from(key));
+      continue;
+    }
+    const disconnectedAt = record.disconnectedAt ?? (stoppedAt || broker.clock.now());
+    const session = broker.sessions.restore(record.clientId, record.expiryInterval, disconnectedAt);
+    sessions.adopt(session, record.number);
+    const waiting = new WaitingSession(sessions, session, record.sentTo);
+    byNumber.set(record.number, { record, session, waiting, disconnectedAt });
+  }
+  for (const { key, value } of tables.subscriptions.getRange()) {
+    const found = byNumber.get(Buffer.from(key).readUInt32BE(0));
+    if (found) broker.subscriptions.enter(found.session, ...decodeSubscription(value));
+    else journal.remove('subscriptions', Buffer.from(key));
+  }
+  let messages = 0;
+  for (const { key, value } of tables.queue.getRange()) {
+    const place = placeOf(key);
+    const { number, sequence, delivery } = decodeEntry(value);
+    const waiting = byNumber.get(number)?.waiting;
+    sessions.usedTo(place);
+    if (!waiting) {
+      journal.remove('queue', placeKey(place));
+      continue;
+    }
+    messages++;
+    waiting.places.push(place);
+    waiting.bytes += delivery.length + messageOverhead;
+    waiting.nextSequence = sequence + 1;
+  }
+  for (const key of tables.received.getKeys()) {
+    const bytes = Buffer.from(key);
+    const found = byNumber.get(bytes.readUInt32BE(0));
+    if (found) found.session.received.add(bytes.readUInt16BE(4));
+    else journal.remove('received', bytes);
+  }
+  for (const { session, waiting } of byNumber.values()) {
+    // One without messages needs nobody to look after it.
+    if (waiting.places.length > 0) session.stored = waiting;
+  }
+  const retained = recoverRetained(broker, file);
+  recoverWills(broker, file, journal, byNumber, wasStopped);
+  return { sessions: byNumber.size, messages, retained };
+}
+
+/** The broker stops, and is not killed. */
+export function noteStop(journal: Journal, now: number): void {
+  journal.put('meta', stoppedKey, Buffer.from(String(now)));
+}
+
+const stoppedKey = Buffer.from('stopped');
+
+interface Found {
+  readonly record: SessionRecord;
+  readonly session: Session;
+  readonly waiting: WaitingSession;
+  readonly disconnectedAt: number;
+}
+
+/** As much as a message counts for in memory beside its bytes. */
+const messageOverhead = 256;
+
+function recoverRetained({ retained, clock }: Broker, { tables }: DiskFile): number {
+  let count = 0;
+  for (const { value } of tables.retained.getRange()) {
+    const writtenAt = value.readDoubleBE(0);
+    retained.restore(decodeMessage(value.subarray(8), 'a store', Math.min(writtenAt, clock.now())));
+    count++;
+  }
+  return count;
+}
+
+/** A connection that ended with the broker's process has ended: its will is due after its delay, and after a stop with its session. */
+function recoverWills(
+  broker: Broker,
+  { tables }: DiskFile,
+  journal: Journal,
+  byNumber: ReadonlyMap<number, Found>,
+  wasStopped: boolean,
+): void {
+  for (const { key, value } of tables.wills.getRange()) {
+    const found = byNumber.get(Buffer.from(key).readUInt32BE(0));
+    if (!found) {
+      journal.remove('wills', Buffer.from(key));
+      continue;
+    }
+    const { record, session, disconnectedAt } = found;
+    const will = decodeWill(value);
+    const isLeftByStop = record.disconnectedAt === undefined && wasStopped;
+    const dueAt = isLeftByStop ? Infinity : disconnectedAt + delayOf(will.fields, session) * 1000;
+    broker.wills.restore(session, will, dueAt);
+  }
+}

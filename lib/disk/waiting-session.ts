@@ -1,0 +1,91 @@
+import { DeliveryState, type Delivery } from '../broker/deliveries.js';
+import type { Session } from '../broker/session.js';
+import type { StoredSession } from '../broker/stored-session.js';
+import type { Subscription } from '../topics/topic-tree.js';
+import type { DiskSessions } from './disk-sessions.js';
+
+/**
+ * A session of an earlier run whose client has not come back yet: its queue is in the file, and stays there until it does.
+ *
+ * In memory is where its messages stand, a number for each. What is published meanwhile goes to the file and nowhere else.
+ */
+export class WaitingSession implements StoredSession {
+  readonly isPresent = true;
+  readonly isDurable = true;
+  readonly isCurrent = true;
+  readonly places: number[] = [];
+  bytes = 0;
+  nextSequence = 0;
+  private isAwake = false;
+
+  /** @param sentTo sequence number behind the last message that was sent; undefined where that is not known */
+  constructor(
+    private readonly sessions: DiskSessions,
+    readonly session: Session,
+    private readonly sentTo: number | undefined,
+  ) {}
+
+  get isEmpty(): boolean {
+    return this.places.length === 0;
+  }
+
+  get subscriptions(): ReadonlyMap<string, Subscription> {
+    return this.session.subscriptions;
+  }
+
+  /** Its client is back: the session has its queue in memory from now on, as any other. */
+  restore(session: Session): void {
+    if (this.isAwake) return;
+    this.isAwake = true;
+    session.stored = undefined;
+    // Of a broker that was killed nobody knows what it had sent: as much as it may have.
+    const maybeSent = session.broker.limits.maximumInFlight;
+    let index = 0;
+    for (const { delivery, sequence, isReleased } of this.sessions.read(this.places)) {
+      const isSent = this.sentTo === undefined ? index++ < maybeSent : sequence < this.sentTo;
+      if (isReleased) delivery.state = DeliveryState.Released;
+      else if (isSent) delivery.state = DeliveryState.Sent;
+      if (delivery.state === DeliveryState.Waiting) session.deliveries.take(delivery, sequence);
+      else session.deliveries.restore(delivery, sequence);
+    }
+    this.places.length = 0;
+  }
+
+  append(delivery: Delivery): void {
+    const { limits, counters } = this.session.broker;
+    const isFull = (): boolean =>
+      this.places.length > 0 &&
+      (this.places.length >= limits.maximumQueuedMessages || this.bytes + delivery.size > limits.maximumQueuedBytes);
+    while (limits.onQueueFull === 'dropOldest' && isFull()) {
+      counters.messagesDropped++;
+      this.dropOldest();
+    }
+    if (isFull()) {
+      counters.messagesDropped++;
+      return;
+    }
+    delivery.sequence = this.nextSequence++;
+    this.sessions.enqueue(this.session, delivery);
+    this.places.push(delivery.place);
+    this.bytes += delivery.size;
+  }
+
+  private dropOldest(): void {
+    const place = this.places.shift()!;
+    for (const { delivery } of this.sessions.read([place])) this.bytes -= delivery.size;
+    this.sessions.remove(place);
+  }
+
+  /** There is nothing more to read for a client that is not there. */
+  refill(): void {}
+
+  admit(): Promise<string> {
+    return Promise.reject(new Error('its client is not connected'));
+  }
+
+  isAdmitted(): boolean {
+    return false;
+  }
+
+  release(): void {}
+}

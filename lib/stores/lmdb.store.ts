@@ -1,0 +1,130 @@
+import type { Broker } from '../broker/broker.js';
+import type { Delivery } from '../broker/deliveries.js';
+import type { Message } from '../broker/message.js';
+import type { Session } from '../broker/session.js';
+import { Store } from '../broker/store.js';
+import type { LeftWill } from '../broker/wills.js';
+import { DiskFile, unusable } from '../disk/disk-file.js';
+import { keyOf } from '../disk/disk-records.js';
+import { DiskSessions } from '../disk/disk-sessions.js';
+import { Journal } from '../disk/journal.js';
+import { noteStop, recover } from '../disk/recovery.js';
+import { encodeMessage } from '../records/message-record.js';
+import type { Subscription } from '../topics/topic-tree.js';
+
+export interface LmdbStoreOptions {
+  /** Of the folder with the file; it is made where it is missing. */
+  readonly path: string;
+  /**
+   * `commit`: what is acknowledged survives the end of the process, however it ends; a machine that loses its power may damage
+   * the file. `fsync`: it survives that too, at the speed of the disk. Default `commit`.
+   */
+  readonly durability?: 'commit' | 'fsync' | undefined;
+}
+
+/**
+ * Keeps sessions, their queues and what is in flight, retained messages and wills in a file of this machine, with the package
+ * `lmdb`. All that one turn of the event loop has changed is one transaction, before its acknowledgements.
+ */
+export class LmdbStore extends Store {
+  private parts: { file: DiskFile; journal: Journal; sessions: DiskSessions; broker: Broker } | undefined;
+  private isOpen = false;
+
+  constructor(private readonly options: LmdbStoreOptions) {
+    super();
+  }
+
+  /** @throws Error (as a rejection) with code STORE_UNUSABLE, or MISSING_PACKAGE */
+  override async open(broker: Broker): Promise<void> {
+    const { path, durability = 'commit' } = this.options;
+    const file = await DiskFile.open(path, durability === 'fsync');
+    const journal = new Journal(file);
+    const sessions = new DiskSessions(broker, file, journal);
+    this.parts = { file, journal, sessions, broker };
+    try {
+      const found = recover(broker, file, journal, sessions);
+      await journal.commit();
+      this.isOpen = true;
+      const { sessions: count, messages, retained } = found;
+      broker.log.log(`store opened path=${path} sessions=${count} messages=${messages} retained=${retained}`);
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      throw unusable(path, `is damaged (${reason}); put back a copy of it, or name another folder`, error);
+    }
+  }
+
+  override saveSession(session: Session): void {
+    this.parts?.sessions.save(session);
+  }
+
+  override deleteSession(session: Session): void {
+    this.parts?.sessions.delete(session);
+  }
+
+  override saveSubscription(session: Session, filter: string, subscription: Subscription): void {
+    this.parts?.sessions.saveSubscription(session, filter, subscription);
+  }
+
+  override deleteSubscription(session: Session, filter: string): void {
+    this.parts?.sessions.deleteSubscription(session, filter);
+  }
+
+  override enqueue(session: Session, delivery: Delivery): void {
+    this.parts?.sessions.enqueue(session, delivery);
+  }
+
+  override acknowledge(_session: Session, delivery: Delivery): void {
+    this.parts?.sessions.acknowledge(delivery);
+  }
+
+  override handedOver(session: Session, delivery: Delivery): void {
+    this.parts?.sessions.handedOver(session, delivery);
+  }
+
+  override received(session: Session, packetId: number): void {
+    this.parts?.sessions.received(session, packetId);
+  }
+
+  override released(session: Session, packetId: number): void {
+    this.parts?.sessions.released(session, packetId);
+  }
+
+  override saveWill(session: Session, will: LeftWill | undefined): void {
+    // Wills that are restored are in the file already.
+    if (this.isOpen) this.parts?.sessions.saveWill(session, will);
+  }
+
+  override retain(topic: string, message: Message | undefined): void {
+    // The broker's own say how it is now.
+    if (topic.startsWith('$SYS/')) return;
+    if (!this.parts) return;
+    const { journal, broker } = this.parts;
+    const now = broker.clock.now();
+    if (message) journal.put('retained', keyOf(topic), Buffer.concat([timestamp(now), encodeMessage(message, now)]));
+    else journal.remove('retained', keyOf(topic));
+    journal.concern(message?.publisher);
+  }
+
+  override commit(): Promise<void> | undefined {
+    return this.parts?.journal.commit();
+  }
+
+  override async close(): Promise<void> {
+    const { parts } = this;
+    this.parts = undefined;
+    if (!parts) return;
+    if (this.isOpen) noteStop(parts.journal, parts.broker.clock.now());
+    this.isOpen = false;
+    try {
+      await parts.journal.close();
+    } finally {
+      await parts.file.close();
+    }
+  }
+}
+
+function timestamp(now: number): Buffer {
+  const bytes = Buffer.allocUnsafe(8);
+  bytes.writeDoubleBE(now);
+  return bytes;
+}
