@@ -1,4 +1,14 @@
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  ftruncateSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  readSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { Database, RootDatabase } from 'lmdb';
 import { optionalPackage } from '../broker/optional-package.js';
@@ -44,6 +54,7 @@ export class DiskFile {
     }
     lock(folder, path);
     try {
+      checkFile(join(folder, 'data.mdb'));
       const root = open<Buffer, Buffer>(folder, {
         encoding: 'binary',
         keyEncoding: 'binary',
@@ -90,6 +101,34 @@ export class DiskFile {
     this.root.transactionSync(() => meta.putSync(versionKey, Buffer.from(String(fileVersion))));
   }
 }
+
+/**
+ * LMDB maps the file into memory and trusts it: what is no such file, or is cut off, would end the process.
+ * @throws Error when it is none
+ */
+function checkFile(file: string): void {
+  const size = statSync(file, { throwIfNoEntry: false })?.size ?? 0;
+  if (size === 0) return;
+  const bytes = Buffer.alloc(2 * largestPage);
+  const descriptor = openSync(file, 'r+');
+  try {
+    readSync(descriptor, bytes, 0, bytes.length, 0);
+    const pageSize = bytes.readUInt32LE(pageSizeAt);
+    if (bytes.readUInt32LE(magicAt) !== magic || pageSize > largestPage) throw new Error('it is not an LMDB file');
+    const pages = [0, pageSize].map((start) => Number(bytes.readBigUInt64LE(start + lastPageAt)) + 1);
+    // Pages that are missing count as empty then, which is found out where they are needed, and is an error.
+    if (size < Math.max(...pages) * pageSize) ftruncateSync(descriptor, Math.max(...pages) * pageSize);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+/** In the two pages at the begin of an LMDB file, of which the newer one counts. */
+const magicAt = 24;
+const magic = 0xbeefc0de;
+const pageSizeAt = 48;
+const lastPageAt = 144;
+const largestPage = 65_536;
 
 const versionKey = Buffer.from('version');
 
