@@ -8,6 +8,8 @@ const packages = {
   openssl: 'openssl',
   'redis-server': 'redis-server',
   chromium: 'chromium',
+  strace: 'strace',
+  prlimit: 'util-linux',
 };
 
 if (missing().length > 0) install(missing());
