@@ -226,8 +226,8 @@ function checkLimit(name: string, value: unknown, path: string): void {
   }
   if (value === undefined) return;
   if (name === 'onQueueFull') {
-    if (value === 'dropOldest' || value === 'dropNewest') return;
-    throw invalidOption(`${path}.onQueueFull: ${shown(value)}; use 'dropOldest' or 'dropNewest'`);
+    if (value === 'dropNewest' || value === 'dropOldest' || value === 'refuse') return;
+    throw invalidOption(`${path}.onQueueFull: ${shown(value)}; use 'dropNewest', 'dropOldest' or 'refuse'`);
   }
   const [least, most] = limitRanges[name] ?? [0, Number.MAX_SAFE_INTEGER];
   if (typeof value !== 'number' || !Number.isInteger(value) || value < least || value > most) {

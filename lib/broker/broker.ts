@@ -2,7 +2,7 @@ import type { Duplex } from 'node:stream';
 import { ReasonCode } from '../protocol/reason-codes.js';
 import { SeenTopics } from '../protocol/seen-topics.js';
 import { maximumLevels } from '../topics/topic-names.js';
-import { TopicTree } from '../topics/topic-tree.js';
+import { TopicTree, type Match } from '../topics/topic-tree.js';
 import { Announcements, type BrokerEvents, type BrokerListener, type Departure } from './announcements.js';
 import type { Auth } from './auth.js';
 import { Barrier } from './barrier.js';
@@ -194,9 +194,12 @@ export class Broker {
 
   /**
    * Hop 4 of a message: retained if asked, then routed.
-   * @returns the Reason Code for its publisher: 0x00, 0x10 without subscribers, 0x97 when it cannot be retained
+   * @returns the Reason Code for its publisher: 0x00, 0x10 without subscribers, 0x97 when there is no room for it
    */
   publish(message: Message, match = this.topics.match(message.topic)): number {
+    if (this.limits.onQueueFull === 'refuse' && message.qos > 0 && isFullFor(message, match)) {
+      return ReasonCode.QuotaExceeded;
+    }
     if (message.retain) {
       if (!this.retained.hasRoomFor(message)) return ReasonCode.QuotaExceeded;
       this.retained.set(message);
@@ -362,6 +365,10 @@ export class Broker {
     return undefined;
   }
 }
+
+/** Somebody could not keep it. */
+const isFullFor = (message: Message, { targets }: Match<Subscriber>): boolean =>
+  targets.some(({ subscriber, qos }) => qos > 0 && subscriber.isFullFor?.(message) === true);
 
 /** Milliseconds that peers have to take what was written and close, when the broker stops. */
 const drainMs = 1000;

@@ -49,8 +49,15 @@ export function publishDecided(broker: Broker, message: Message, decision: Decis
   const passed = decision.replacement ?? message;
   const match = broker.topics.match(passed.topic);
   const reasonCode = broker.publish(passed, match);
-  return isRefused({ reasonCode }) || !match.acks ? { reasonCode } : heard(match, passed);
+  if (isRefused({ reasonCode })) return refusalOf(broker, reasonCode);
+  return match.acks ? heard(match, passed) : { reasonCode };
 }
+
+/** Where there is no room it may be another time, and who cannot be told so shall come again with it. */
+export const refusalOf = ({ limits }: Broker, reasonCode: number): Decision => ({
+  reasonCode,
+  isFault: reasonCode === ReasonCode.QuotaExceeded && limits.onQueueFull === 'refuse',
+});
 
 /** All hear it side by side; the first of them that refuses is the one whose reason counts. */
 export async function heard({ acks }: Match<Subscriber>, message: Message): Promise<Decision> {

@@ -18,8 +18,12 @@ export interface Limits {
   readonly maximumQueuedMessages: number;
   /** Bytes of the messages waiting for one session. Default 16,777,216. */
   readonly maximumQueuedBytes: number;
-  /** What gives way when a session's queue is full. Default `dropNewest`. */
-  readonly onQueueFull: 'dropOldest' | 'dropNewest';
+  /**
+   * What gives way when a session's queue is full: the new message for that session, its oldest one, or the publisher, whose
+   * message is refused then and reaches nobody (0x97; one of 3.1.1 is cut off unacknowledged, to send it again). Default
+   * `dropNewest`.
+   */
+  readonly onQueueFull: 'dropNewest' | 'dropOldest' | 'refuse';
   /** Bytes written for one connection and not yet taken by its peer; beyond it QoS 0 is dropped. Default 1,048,576. */
   readonly maximumOutboxBytes: number;
   /** Bytes of a client's messages that handlers have not done with; beyond it the client is not read. Default 1,048,576. */

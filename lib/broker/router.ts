@@ -11,6 +11,8 @@ export interface Subscriber {
   readonly toleratesRepeats?: boolean;
   /** A Decider is asked, and gets nothing by `deliver`. */
   readonly decides?: 'gate' | 'ack' | undefined;
+  /** Whether its queue has no room for the message; asked where such a message is to be refused. */
+  isFullFor?(message: Message): boolean;
   /**
    * Takes a message for which `target` (this subscriber's matching subscriptions, merged) was found.
    *

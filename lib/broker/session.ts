@@ -110,6 +110,15 @@ export class Session implements Subscriber, ShareMember {
     else this.enqueue(new Delivery(message.keep(), qos, retain, identifiers, share));
   }
 
+  /** Whether its queue has no room for the message, when what has expired has given way. */
+  isFullFor({ topic, size }: Message): boolean {
+    if (!this.mayReceive(topic)) return false;
+    if (this.stored?.isDurable) return this.stored.isFullFor?.(size) === true;
+    if (!this.isFull(size)) return false;
+    this.drop(this.deliveries.takeExpired(this.broker.clock.now()));
+    return this.isFull(size);
+  }
+
   /** A message of the stored queue, in its turn. */
   take(delivery: Delivery, sequence: number): void {
     this.deliveries.take(delivery, sequence);
@@ -245,7 +254,7 @@ export class Session implements Subscriber, ShareMember {
       stored.append(delivery);
       return;
     }
-    if (this.isFull(delivery) && !this.makeRoom(delivery)) {
+    if (this.isFull(delivery.size) && !this.makeRoom(delivery)) {
       broker.counters.messagesDropped++;
       return;
     }
@@ -255,7 +264,7 @@ export class Session implements Subscriber, ShareMember {
   }
 
   /** One message always fits, however large: else it could never be delivered. */
-  private isFull({ size }: Delivery): boolean {
+  private isFull(size: number): boolean {
     const { queued, queuedBytes } = this.deliveries;
     if (queued === 0) return false;
     const { maximumQueuedMessages, maximumQueuedBytes } = this.broker.limits;
@@ -267,11 +276,16 @@ export class Session implements Subscriber, ShareMember {
     const { deliveries, broker } = this;
     const dropped = deliveries.takeExpired(broker.clock.now());
     if (broker.limits.onQueueFull === 'dropOldest') {
-      while (this.isFull(delivery)) dropped.push(deliveries.dropOldest()!);
+      while (this.isFull(delivery.size)) dropped.push(deliveries.dropOldest()!);
     }
-    broker.counters.messagesDropped += dropped.length;
-    for (const one of dropped) broker.store.acknowledge(this, one);
-    return !this.isFull(delivery);
+    this.drop(dropped);
+    return !this.isFull(delivery.size);
+  }
+
+  private drop(dropped: readonly Delivery[]): void {
+    const { counters, store } = this.broker;
+    counters.messagesDropped += dropped.length;
+    for (const delivery of dropped) store.acknowledge(this, delivery);
   }
 
   private sendAtMostOnce(message: Message, retain: boolean, identifiers: readonly number[] | undefined): void {

@@ -46,6 +46,9 @@ export interface StoredSession {
   /** Gives a new session what the store has of it. */
   restore(session: Session): void;
 
+  /** Whether the queue has no room for so many bytes more, as far as that is known. */
+  isFullFor?(bytes: number): boolean;
+
   /** Puts a message at the end of the queue. */
   append(delivery: Delivery): void;
 

@@ -51,11 +51,15 @@ export class WaitingSession implements StoredSession {
     this.places.length = 0;
   }
 
+  isFullFor(bytes: number): boolean {
+    const { maximumQueuedMessages, maximumQueuedBytes } = this.session.broker.limits;
+    if (this.isEmpty) return false;
+    return this.places.length >= maximumQueuedMessages || this.bytes + bytes > maximumQueuedBytes;
+  }
+
   append(delivery: Delivery): void {
     const { limits, counters } = this.session.broker;
-    const isFull = (): boolean =>
-      this.places.length > 0 &&
-      (this.places.length >= limits.maximumQueuedMessages || this.bytes + delivery.size > limits.maximumQueuedBytes);
+    const isFull = (): boolean => this.isFullFor(delivery.size);
     while (limits.onQueueFull === 'dropOldest' && isFull()) {
       counters.messagesDropped++;
       this.dropOldest();

@@ -34,6 +34,52 @@ describeInMemory('the bounds of a queue', (start) => {
     expect(payloadsOf(await readAll(await resume(broker, 'sub')))).toEqual(['4', '5', '6', '7', '8']);
   });
 
+  it('[A35] refuse: what one queue has no room for reaches nobody, and its publisher is told 0x97', async () => {
+    const [broker, publisher] = await absent({ maximumQueuedMessages: 2, onQueueFull: 'refuse' });
+    const other = await broker.client();
+    await other.subscribe('#', { qos: 1 });
+    const told: number[] = [];
+    for (const qos of [1, 2, 1, 2] as const) {
+      publisher.publish('a', { qos, payload: `${told.length}`, retain: true });
+      told.push(((await publisher.next()) as { reasonCode: number }).reasonCode);
+    }
+    publisher.publish('a', { payload: 'QoS 0 needs no room' });
+    await publishKept(publisher, 'b', { payload: 'nor does another topic' });
+
+    expect(told).toEqual([0, 0, 0x97, 0x97]);
+    expect(payloadsOf(await readAll(other))).toEqual(['0', '1', 'QoS 0 needs no room', 'nor does another topic']);
+    expect(broker.broker.counters).toMatchObject({ messagesDropped: 1, messagesRefused: 2 });
+    expect(payloadsOf(await readAll(await resume(broker, 'sub')))).toEqual(['0', '1']);
+  });
+
+  it('[A35] refuse: what has expired gives way first', async () => {
+    const [broker, publisher] = await absent({ maximumQueuedMessages: 1, onQueueFull: 'refuse' });
+    await publishKept(publisher, 'a', { payload: 'short', properties: { messageExpiryInterval: 1 } });
+    broker.clock.advance(5);
+    await publishKept(publisher, 'a', { payload: 'long' });
+    expect(payloadsOf(await readAll(await resume(broker, 'sub')))).toEqual(['long']);
+  });
+
+  it.each([1, 2] as const)(
+    '[A35] refuse: a publisher of 3.1.1 is cut off unacknowledged at QoS %d, and comes again with it',
+    async (qos) => {
+      const [broker, filler] = await absent({ maximumQueuedMessages: 1, onQueueFull: 'refuse' });
+      await publishKept(filler, 'a', { payload: 'first' });
+      const session = { clientId: 'pub', cleanStart: false };
+      const publisher = await broker.client(4, session);
+      publisher.publish('a', { qos, packetId: 7, payload: 'second' });
+      publisher.publish('b', { qos, packetId: 8, payload: 'behind it' });
+      await publisher.expectClosed();
+
+      const subscriber = await resume(broker, 'sub');
+      await subscriber.expectPublish('a', 'first');
+      const again = await broker.client(4, session);
+      again.publish('a', { qos, packetId: 7, payload: 'second', dup: true });
+      await again.expect({ type: qos === 1 ? 4 : 5, packetId: 7 });
+      await subscriber.expectPublish('a', 'second');
+    },
+  );
+
   it('[A35] dropOldest never drops what is in flight', async () => {
     const broker = await start({ limits: { maximumQueuedMessages: 2, onQueueFull: 'dropOldest' } });
     const publisher = await broker.client();

@@ -210,6 +210,12 @@ describe.each(['commit', 'fsync'] as const)('a broker with an LmdbStore (%s)', (
         expect(payloadsOf(await readPublishes(again, 4)).join('')).toBe(wanted);
         expect(next.broker.counters.messagesDropped).toBe(2);
       }
+      const strict = await startAfter(node, 'is killed', {
+        limits: { maximumQueuedMessages: 3, onQueueFull: 'refuse' },
+      });
+      const other = await strict.client();
+      const packetId = other.publish('a', { qos: 1, payload: '4' });
+      await other.expect({ type: PUBACK, packetId, reasonCode: 0x97 });
     });
 
     it('hands what a session had for its group to others when that ends without having come back', async () => {

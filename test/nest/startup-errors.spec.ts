@@ -81,7 +81,7 @@ describe('a wrong option', () => {
     [
       'onQueueFull',
       { limits: { onQueueFull: 'panic' } },
-      "limits.onQueueFull: \"panic\"; use 'dropOldest' or 'dropNewest'",
+      "limits.onQueueFull: \"panic\"; use 'dropNewest', 'dropOldest' or 'refuse'",
     ],
   ])('is named with its value and the remedy: %s', async (_title, options, text) => {
     const error = await startUpError(options);

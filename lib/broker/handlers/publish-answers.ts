@@ -97,7 +97,7 @@ function acknowledgeWith(
 
 const reasons: Readonly<Record<number, string>> = {
   [ReasonCode.NotAuthorized]: 'publishing to this topic is not allowed',
-  [ReasonCode.QuotaExceeded]: 'no more messages can be retained',
+  [ReasonCode.QuotaExceeded]: 'there is no more room for it',
   [ReasonCode.PayloadFormatInvalid]: 'the payload is not UTF-8 as it claims to be',
 };
 

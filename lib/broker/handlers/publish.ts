@@ -5,12 +5,13 @@ import { ReasonCode } from '../../protocol/reason-codes.js';
 import { isReserved, isTopicName } from '../../topics/topic-names.js';
 import type { Capabilities } from '../capabilities.js';
 import type { Connection } from '../connection.js';
+import { refusalOf } from '../decider.js';
 import type { Entrance } from '../entrance.js';
 import { recorderOf } from '../inlet.js';
 import { Message } from '../message.js';
 import type { Subscriber } from '../router.js';
 import type { Match } from '../../topics/topic-tree.js';
-import { acknowledge, refuse } from './publish-answers.js';
+import { acknowledge, answer as answerPublication, refuse } from './publish-answers.js';
 
 /** Hop 3 of a message: alias, topic, quota, authorization, then on to the broker. */
 export function handlePublish(connection: Connection, packet: ReceivedPublish): void {
@@ -133,7 +134,8 @@ function route(connection: Connection, message: Message, packetId: number, match
   const reasonCode = broker.publish(message, match);
   if (qos === 0) return;
   if (reasonCode >= 0x80) {
-    refuse(connection, { qos, packetId }, reasonCode);
+    const publication = { session: connection.session!, message, qos, packetId, isRouted: false };
+    answerPublication(connection, publication, refusalOf(broker, reasonCode));
     return;
   }
   if (qos === 2) connection.session!.receive(packetId);
