@@ -220,8 +220,6 @@ export class Delivery {
   isCounted = false;
   /** Its place in a store; 0 where it has none. */
   place = 0;
-  /** Bytes that the message takes, as it was when queued. */
-  readonly size: number;
 
   /**
    * @param identifiers Subscription Identifiers of the matching subscriptions
@@ -233,8 +231,11 @@ export class Delivery {
     readonly retain: boolean,
     readonly identifiers: readonly number[] | undefined,
     readonly share: SharedSubscription | undefined,
-  ) {
-    this.size = message.size;
+  ) {}
+
+  /** Bytes that the message takes. */
+  get size(): number {
+    return this.message.size;
   }
 }
 
