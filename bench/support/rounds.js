@@ -12,7 +12,8 @@ export async function takeTurns(variants, rounds) {
     for (const { name, run, results } of taken) {
       const result = await run();
       results.push(result);
-      console.error(`round ${round} of ${rounds}: ${name}: ${whole(result.msgs_per_s)} messages/s`);
+      const rate = result.msgs_per_s === undefined ? 'done' : `${whole(result.msgs_per_s)} messages/s`;
+      console.error(`round ${round} of ${rounds}: ${name}: ${rate}`);
     }
   }
   return taken;

@@ -3,6 +3,7 @@ import { ReasonCode } from '../protocol/reason-codes.js';
 import { SeenTopics } from '../protocol/seen-topics.js';
 import { maximumLevels } from '../topics/topic-names.js';
 import { TopicTree, type Match } from '../topics/topic-tree.js';
+import { Admissions } from './admissions.js';
 import { Announcements, type BrokerEvents, type BrokerListener, type Departure } from './announcements.js';
 import type { Auth } from './auth.js';
 import { Barrier } from './barrier.js';
@@ -12,11 +13,13 @@ import { systemClock, type Clock } from './clock.js';
 import { Connection, beatMs } from './connection.js';
 import { Counters } from './counters.js';
 import { accepted, passGates, publishDecided, type Decision } from './decider.js';
-import { Entrance } from './entrance.js';
+import type { Entrance } from './entrance.js';
+import { Entrances } from './entrances.js';
 import { defaultLimits, type Limits } from './limits.js';
 import type { Listener } from './listener.js';
 import type { Log } from './log.js';
 import type { Message } from './message.js';
+import { Overload } from './overload.js';
 import type { Reception } from './reception.js';
 import { RetainedMessages } from './retained-messages.js';
 import type { Router, Subscriber } from './router.js';
@@ -63,14 +66,13 @@ export class Broker {
   /** Counts `beatMs` of a running event loop: while it is blocked no time passes for keep-alive. */
   beat = 0;
   readonly listeners: readonly Listener[];
-  /** Of each listener, and what holds for who comes by none of them. */
-  readonly entrances: ReadonlyMap<Listener, Entrance>;
-  private readonly entrance: Entrance;
+  readonly entrances: Entrances;
+  readonly admissions: Admissions;
+  readonly overload: Overload;
   /** What the application says to clients, if it does. */
   reception: Reception | undefined;
   private readonly announcements: Announcements;
   private stopBeat: (() => void) | undefined;
-  private readonly stopWatching: (() => void)[] = [];
   private readonly sysTopics: BrokerOptions['sysTopics'];
   private stopSysTopics: (() => void) | undefined;
   /** It was told to stop: clients are sent away, which is not the end of their sessions. */
@@ -84,9 +86,10 @@ export class Broker {
     this.log = log;
     this.limits = { ...defaultLimits, ...options.limits };
     this.capabilities = { ...defaultCapabilities, ...options.capabilities };
-    this.entrance = new Entrance({}, this);
-    this.entrances = new Map(listeners.map((listener) => [listener, new Entrance(listener.entrance, this)]));
     this.clock = clock;
+    this.admissions = new Admissions(this.limits, clock);
+    this.overload = new Overload(this.limits);
+    this.entrances = new Entrances(this, listeners);
     this.sysTopics = options.sysTopics;
     this.announcements = new Announcements(log);
     this.sessions = new Sessions(this);
@@ -102,13 +105,14 @@ export class Broker {
    */
   async start(): Promise<void> {
     try {
-      await this.openAuths();
+      await this.entrances.openAuths();
       await this.store.open(this);
       await this.router.open(this);
+      this.overload.begin();
       this.stopBeat = this.clock.every(beatMs, () => this.onBeat());
       for (const listener of this.listeners) {
         if (this.isStopping) throw new Error('the broker was stopped before it had started');
-        const entrance = this.entrances.get(listener)!;
+        const entrance = this.entrances.of(listener);
         await listener.open((stream, peer) => this.accept(stream, peer, entrance), this.log);
         const { name } = entrance;
         this.log.log(`listening on ${listener.name}${name === undefined ? '' : ` as ${JSON.stringify(name)}`}`);
@@ -119,22 +123,6 @@ export class Broker {
       await this.drain();
       await this.close();
       throw error;
-    }
-  }
-
-  /** Each Auth speaks for the clients of its own entrances. */
-  private async openAuths(): Promise<void> {
-    const entrances = [this.entrance, ...this.entrances.values()];
-    for (const auth of new Set(entrances.map((entrance) => entrance.auth))) {
-      const isOurs = ({ username }: Client, entrance: Entrance, named: string | undefined): boolean =>
-        entrance.auth === auth && (named === undefined || username === named);
-      this.stopWatching.push(
-        auth.watch({
-          reauthorize: (named) => this.reauthorizeWhere((client, entrance) => isOurs(client, entrance, named)),
-          revoke: (named) => void this.revokeWhere((client, entrance) => isOurs(client, entrance, named)),
-        }),
-      );
-      await auth.open();
     }
   }
 
@@ -155,7 +143,7 @@ export class Broker {
 
   /** Closes router and store; nothing is published any more. */
   async close(): Promise<void> {
-    for (const stop of this.stopWatching.splice(0)) stop();
+    this.entrances.closeAuths();
     try {
       await this.router.close();
     } finally {
@@ -181,11 +169,16 @@ export class Broker {
   }
 
   /** A listener has a new stream. */
-  accept(stream: Duplex, peer: Peer, entrance = this.entrance): void {
+  accept(stream: Duplex, peer: Peer, entrance = this.entrances.common): void {
     this.counters.connectionsOpened++;
     entrance.connectionsOpened++;
     if (this.isStopping) {
       stream.destroy();
+      return;
+    }
+    if (!entrance.admissions.enter(peer.remoteAddress)) {
+      entrance.admissions.leave(peer.remoteAddress);
+      stream.on('error', () => {}).destroy();
       return;
     }
     const { name = peer.listener } = entrance;
@@ -263,7 +256,8 @@ export class Broker {
     this.reauthorizeWhere((client) => username === undefined || client.username === username);
   }
 
-  private reauthorizeWhere(isMeant: (client: Client, entrance: Entrance) => boolean): void {
+  /** The same for those who are meant. */
+  reauthorizeWhere(isMeant: (client: Client, entrance: Entrance) => boolean): void {
     for (const { connection, rights } of this.sessions.values()) {
       const { client, entrance } = connection ?? rights ?? {};
       if (!client || !entrance || !isMeant(client, entrance)) continue;
@@ -280,7 +274,8 @@ export class Broker {
     return this.revokeWhere((client) => client.username === username);
   }
 
-  private revokeWhere(isMeant: (client: Client, entrance: Entrance) => boolean): number {
+  /** The same for those who are meant. */
+  revokeWhere(isMeant: (client: Client, entrance: Entrance) => boolean): number {
     return this.disconnectAll(isMeant, ReasonCode.NotAuthorized, 'the rights were revoked');
   }
 
@@ -319,6 +314,7 @@ export class Broker {
   /** The stream of a connection is closed. */
   gone(connection: Connection): void {
     this.connections.delete(connection);
+    connection.entrance.admissions.leave(connection.peer.remoteAddress);
     if (this.connections.size === 0) this.whenDrained?.();
   }
 
@@ -336,6 +332,7 @@ export class Broker {
 
   private onBeat(): void {
     this.beat++;
+    this.overload.onBeat();
     const now = this.clock.now();
     for (const connection of this.connections) connection.onBeat(this.beat, now);
     this.wills.fireDue(now);
@@ -343,17 +340,11 @@ export class Broker {
     this.retained.deleteExpired(now);
   }
 
-  /** Its entrance may have a name of its own; a client of another node has come by none of ours. */
-  private authOf({ listener }: Client): Auth {
-    for (const [{ name }, entrance] of this.entrances) if ((entrance.name ?? name) === listener) return entrance.auth;
-    return this.auth;
-  }
-
   /** Publishes a will that is due, unless its client may not; resolves when that is decided, and done at once if it can be. */
   publishWill(will: Message): Promise<unknown> | undefined {
     const failed = (error: unknown): void => this.log.error('a will could not be authorized', error);
     try {
-      const verdict = this.authOf(will.publisher!).mayPublish(will.publisher!, will.topic);
+      const verdict = this.entrances.authOf(will.publisher!).mayPublish(will.publisher!, will.topic);
       if (verdict instanceof Promise) {
         return verdict.then((isAllowed) => (isAllowed ? this.submit(will) : undefined)).catch(failed);
       }

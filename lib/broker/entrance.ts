@@ -1,5 +1,7 @@
 import { isShared, parseShare } from '../topics/topic-names.js';
+import { Admissions } from './admissions.js';
 import type { Auth } from './auth.js';
+import type { Clock } from './clock.js';
 import type { Limits } from './limits.js';
 
 /** What holds for the clients of one listener; where it says nothing, what holds for the whole broker. */
@@ -21,17 +23,21 @@ export class Entrance {
   readonly auth: Auth;
   readonly limits: Limits;
   readonly mountPoint: string;
+  /** Those of the broker, unless there are bounds of its own. */
+  readonly admissions: Admissions;
   /** Connections that were accepted. */
   connectionsOpened = 0;
 
   constructor(
     { name, auth, limits, mountPoint = '' }: EntranceOptions,
-    broker: { readonly auth: Auth; readonly limits: Limits },
+    broker: { readonly auth: Auth; readonly limits: Limits; readonly clock: Clock; readonly admissions: Admissions },
   ) {
     this.name = name;
     this.auth = auth ?? broker.auth;
     this.limits = limits ? { ...broker.limits, ...limits } : broker.limits;
     this.mountPoint = mountPoint;
+    const hasOwn = Object.keys(limits ?? {}).some((limit) => limit.startsWith('maximumConnections'));
+    this.admissions = hasOwn ? new Admissions(this.limits, broker.clock) : broker.admissions;
   }
 
   /** @param filter as the client wrote it, `$share/group/` included */

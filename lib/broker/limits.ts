@@ -40,6 +40,19 @@ export interface Limits {
   readonly maximumSubscriptionBytes: number;
   /** Seconds that a session outlives its connection at most. Default 4,294,967,295: no limit. */
   readonly maximumSessionExpiry: number;
+  /** Connections at the same time, of the broker or of the listener that says so; more: CONNACK 0x97. Default 0: no bound. */
+  readonly maximumConnections: number;
+  /** The same from one address. Default 0: no bound. */
+  readonly maximumConnectionsPerAddress: number;
+  /** CONNECTs in a second, with as many at once; more: CONNACK 0x9F. Default 0: no bound. */
+  readonly maximumConnectionsPerSecond: number;
+  /**
+   * Milliseconds that the event loop may be late before new clients are refused (CONNACK 0x89), so that those who are connected
+   * are served. Default 2,000; 0 is off.
+   */
+  readonly maximumLagMs: number;
+  /** Bytes that the process may take before new clients are refused (CONNACK 0x89). Default 0: no bound. */
+  readonly maximumMemoryBytes: number;
   /** Seconds of keep-alive at most; MQTT 5 clients are told. Default 0: what the client asks for, none included. */
   readonly maximumKeepAlive: number;
 }
@@ -63,5 +76,10 @@ export const defaultLimits: Limits = {
   maximumSubscriptions: 250_000,
   maximumSubscriptionBytes: 16_777_216,
   maximumSessionExpiry: 0xffff_ffff,
+  maximumConnections: 0,
+  maximumConnectionsPerAddress: 0,
+  maximumConnectionsPerSecond: 0,
+  maximumLagMs: 2000,
+  maximumMemoryBytes: 0,
   maximumKeepAlive: 0,
 };

@@ -128,7 +128,7 @@ export class Sessions {
     this.expiring.delete(session, session.expiresAt);
     session.end();
     // What waits for its groups goes to others, so it has to be there.
-    if (session.isMemberOfGroups) session.stored?.restore(session);
+    if (session.stored && session.isMemberOfGroups) session.stored.restore(session);
     subscriptions.removeAll(session);
     store.deleteSession(session);
     wills.fire(session);

@@ -17,6 +17,8 @@ export interface TcpListenerOptions {
   readonly host?: string | undefined;
   /** Present: the listener speaks TLS only. A function is asked again at each `reload`. */
   readonly tls?: ServerTlsOptions | (() => ServerTlsOptions) | undefined;
+  /** Milliseconds for a TLS handshake. Default 10,000. */
+  readonly handshakeTimeoutMs?: number | undefined;
   /** Present: only these addresses and networks may connect, and say by the PROXY protocol for whom (before TLS). */
   readonly proxies?: readonly string[] | undefined;
   /** How error texts call this listener, such as `listeners[0].tcp`; empty when port and host stand alone. */
@@ -30,6 +32,8 @@ export class TcpListener extends Listener {
   private server: Server | undefined;
   private tlsServer: TlsServer | undefined;
   private address: AddressInfo | undefined;
+  /** Sockets whose TLS handshake is under way, by their other ends. */
+  private readonly shaking = new Map<string, Socket>();
 
   /** @throws TypeError for a proxy that is neither an address nor a network */
   constructor(private readonly options: TcpListenerOptions) {
@@ -55,7 +59,7 @@ export class TcpListener extends Listener {
     /** By address and port of the proxy: of the socket itself TLS makes another one. */
     const said = new Map<string, ProxiedPeer>();
     const onSocket = (socket: Socket): void => accept(socket, peerOf(socket, this.name, said.get(endOf(socket))));
-    if (certificates) this.tlsServer = makeTlsServer(certificates, onSocket);
+    if (certificates) this.tlsServer = this.makeTlsServer(certificates, onSocket);
     const { tlsServer } = this;
     // Nagle's algorithm would hold an acknowledgement back for up to 40 ms.
     this.server = proxies
@@ -89,15 +93,26 @@ export class TcpListener extends Listener {
     this.tlsServer = undefined;
     // Resolves without waiting for open connections: those are the broker's.
     server?.close();
+    // Nobody else knows of these.
+    for (const socket of this.shaking.values()) socket.destroy();
+  }
+
+  private makeTlsServer(certificates: ServerCertificates, onSocket: (socket: TLSSocket) => void): TlsServer {
+    const { handshakeTimeoutMs: handshakeTimeout = 10_000 } = this.options;
+    const options = { ALPNProtocols: ['mqtt'], handshakeTimeout, ...certificates.options(), noDelay: true };
+    const server = createTlsServer(options, (socket) => {
+      this.shaking.delete(endOf(socket));
+      onSocket(socket);
+    });
+    server.on('connection', (socket: Socket) => {
+      const end = endOf(socket);
+      this.shaking.set(end, socket);
+      socket.once('close', () => this.shaking.delete(end));
+    });
+    // A handshake that fails is the peer's matter; without a listener Node destroys the socket just the same.
+    server.on('tlsClientError', (_error, socket: TLSSocket) => socket.destroy());
+    return server;
   }
 }
 
 const endOf = ({ remoteAddress, remotePort }: Socket): string => `${remoteAddress} ${remotePort}`;
-
-function makeTlsServer(certificates: ServerCertificates, onSocket: (socket: TLSSocket) => void): TlsServer {
-  const fixed = { ALPNProtocols: ['mqtt'], handshakeTimeout: 10_000 };
-  const server = createTlsServer({ ...fixed, ...certificates.options(), noDelay: true }, onSocket);
-  // A handshake that fails is the peer's matter; without a listener Node destroys the socket just the same.
-  server.on('tlsClientError', (_error, socket: TLSSocket) => socket.destroy());
-  return server;
-}

@@ -10,8 +10,10 @@ import { ReasonCode } from './reason-codes.js';
  * just replaces the entry, so a flood of topics costs time but no memory.
  */
 export class SeenTopics {
-  private readonly bytesAt: (Buffer | undefined)[] = Array.from({ length: slots });
+  /** One piece for all: a topic that is seen once costs no object but its name. */
+  private readonly bytes = Buffer.alloc(slots * longestKept);
   private readonly nameAt: string[] = Array.from({ length: slots }, () => '');
+  private readonly lengthAt = new Uint8Array(slots);
 
   /** @param maximumLevels above which a topic name is refused: what is kept and walked level by level has a bound */
   constructor(private readonly maximumLevels = Infinity) {}
@@ -26,12 +28,20 @@ export class SeenTopics {
     let hash = length;
     for (let at = start; at < end; at++) hash = (Math.imul(hash, 31) + bytes[at]) | 0;
     const slot = (hash ^ (hash >>> 15)) & (slots - 1);
-    const seen = this.bytesAt[slot];
-    if (seen !== undefined && sameBytes(seen, bytes, start, length)) return this.nameAt[slot];
+    if (this.lengthAt[slot] === length && this.isAt(slot, bytes, start, length)) return this.nameAt[slot];
     const name = this.decodeNew(bytes, start, end);
-    this.bytesAt[slot] = Buffer.from(bytes.subarray(start, end));
+    const at = slot * longestKept;
+    for (let index = 0; index < length; index++) this.bytes[at + index] = bytes[start + index];
+    this.lengthAt[slot] = length;
     this.nameAt[slot] = name;
     return name;
+  }
+
+  private isAt(slot: number, bytes: Buffer, start: number, length: number): boolean {
+    const seen = this.bytes;
+    const at = slot * longestKept;
+    for (let index = 0; index < length; index++) if (seen[at + index] !== bytes[start + index]) return false;
+    return true;
   }
 
   private decodeNew(bytes: Buffer, start: number, end: number): string {
@@ -50,10 +60,5 @@ export class SeenTopics {
 }
 
 const slots = 4096;
-const longestKept = 256;
-
-function sameBytes(seen: Buffer, bytes: Buffer, start: number, length: number): boolean {
-  if (seen.length !== length) return false;
-  for (let at = 0; at < length; at++) if (seen[at] !== bytes[start + at]) return false;
-  return true;
-}
+/** Bytes of a topic. */
+const longestKept = 128;

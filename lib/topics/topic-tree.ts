@@ -17,6 +17,8 @@ export class TopicTree<S extends object> {
   private readonly root = new Level<S>();
   private young = new Map<string, Match<S>>();
   private old = new Map<string, Match<S>>();
+  /** Hashes of topics that were asked for lately and not remembered. */
+  private readonly asked = new Int32Array(askedSlots);
   private readonly epochs: number[] = Array.from({ length: epochBuckets }, () => 0);
   private rootEpoch = 0;
   /** Targets in the young generation. */
@@ -77,7 +79,20 @@ export class TopicTree<S extends object> {
     if (match !== undefined && this.isCurrent(match)) return match;
     // Remembered by count, long topics would add up: 32,768 of 64 KiB are 2 GiB.
     if (topic.length > longestCached) return this.find(topic);
-    return this.remember(topic, this.rescue(topic) ?? this.find(topic));
+    const rescued = this.rescue(topic);
+    if (rescued) return this.remember(topic, rescued);
+    const found = this.find(topic);
+    // What is asked for once would only push out what is asked for often.
+    return match !== undefined || this.isAskedAgain(topic) ? this.remember(topic, found) : found;
+  }
+
+  private isAskedAgain(topic: string): boolean {
+    let hash = topic.length;
+    for (let at = 0; at < topic.length; at++) hash = (Math.imul(hash, 31) + topic.charCodeAt(at)) | 0;
+    const slot = (hash ^ (hash >>> 15)) & (askedSlots - 1);
+    if (this.asked[slot] === hash) return true;
+    this.asked[slot] = hash;
+    return false;
   }
 
   private unsubscribeLiteral(subscriber: S, filter: string): Entry<S> | undefined {
@@ -114,7 +129,7 @@ export class TopicTree<S extends object> {
   private find(topic: string): Match<S> {
     const found: Entry<S>[] = [];
     collect(this.literals.get(topic), found);
-    this.root.collect(topic.split('/'), 0, found);
+    if (!this.root.isEmpty) this.root.collect(topic.split('/'), 0, found);
     const bucket = bucketOf(topic);
     const matched = merge(found);
     const deciding = matched.filter(({ subscriber }) => decisionOf(subscriber) !== undefined);
@@ -246,12 +261,13 @@ class Level<S extends object> {
     return removed;
   }
 
-  private get isEmpty(): boolean {
+  get isEmpty(): boolean {
     return !this.here && !this.below && !this.plus && !this.children?.size;
   }
 }
 
 const epochBuckets = 1024;
+const askedSlots = 65_536;
 /** Targets and Subscription Identifiers that a generation of the cache holds, about: eight bytes each. */
 const cachedTargets = 1_000_000;
 /** Characters of a topic whose match is remembered. */

@@ -22,6 +22,8 @@ export function handleConnect(connection: Connection, packet: ConnectPacket): vo
     throw new MqttError(ReasonCode.ProtocolError, 'a second CONNECT came', 'MQTT-3.1.0-2');
   }
   applyProperties(connection, packet);
+  connection.broker.overload.check();
+  connection.entrance.admissions.check(connection.peer.remoteAddress);
   checkClientId(packet);
   checkWill(connection, packet);
   const { entrance, peer } = connection;
