@@ -68,7 +68,7 @@ async function makeEntry(
   }
   const { auth, allowAnonymous, name, limits, mountPoint, ...where } = entry;
   checkEntrance(entry, where, path);
-  const isProtected = auth !== undefined || allowAnonymous !== undefined;
+  const isProtected = auth !== undefined || allowAnonymous === true;
   const protection = isProtected ? { auth, allowAnonymous } : options;
   const context = { path: `${path}.${place}`, protection, moduleRef, limits: { ...options.limits, ...limits } };
   const listener = makePlace(where, context);

@@ -1,4 +1,7 @@
 import { createHash } from 'node:crypto';
+import type { Delivery } from '../broker/deliveries.js';
+import { ByteWriter } from '../protocol/byte-writer.js';
+import { writeDelivery } from '../records/delivery-record.js';
 import type { Subscription } from '../topics/topic-tree.js';
 
 /** Keys of any length that a client gives: as they are where they fit, else by their hash. LMDB takes 1,978 bytes. */
@@ -20,8 +23,9 @@ export function numberKey(number: number, rest?: number): Buffer {
 }
 
 /** The place of a message among all that were ever queued. */
-export function placeKey(place: number): Buffer {
-  const key = Buffer.allocUnsafe(6);
+export const placeKey = (place: number): Buffer => writePlace(Buffer.allocUnsafe(6), place);
+
+export function writePlace(key: Buffer, place: number): Buffer {
   key.writeUIntBE(place, 0, 6);
   return key;
 }
@@ -56,14 +60,20 @@ export interface QueueEntry {
   readonly delivery: Buffer;
 }
 
-export function encodeEntry({ number, sequence, isReleased, delivery }: QueueEntry): Buffer {
-  const bytes = Buffer.allocUnsafe(entryHeader + delivery.length);
-  bytes.writeUInt32BE(number);
-  bytes.writeUIntBE(sequence, 4, 6);
-  bytes[10] = isReleased ? 1 : 0;
-  delivery.copy(bytes, entryHeader);
-  return bytes;
-}
+/** @param now milliseconds since the epoch */
+export const encodeEntry = (number: number, delivery: Delivery, isReleased: boolean, now: number): Buffer =>
+  writeDelivery(
+    writer
+      .begin()
+      .uint32(number)
+      .uint48(delivery.sequence)
+      .byte(isReleased ? 1 : 0),
+    delivery,
+    now,
+  ).body();
+
+/** One writer for all: encoding is synchronous and `body()` copies out. */
+const writer = new ByteWriter();
 
 /** The delivery is a view. */
 export const decodeEntry = (bytes: Buffer): QueueEntry => ({

@@ -2,7 +2,7 @@ import type { Broker } from '../broker/broker.js';
 import type { Delivery } from '../broker/deliveries.js';
 import type { Session } from '../broker/session.js';
 import type { LeftWill } from '../broker/wills.js';
-import { decodeDelivery, encodeDelivery, encodeWill } from '../records/delivery-record.js';
+import { decodeDelivery, encodeWill } from '../records/delivery-record.js';
 import type { Subscription } from '../topics/topic-tree.js';
 import type { DiskFile } from './disk-file.js';
 import {
@@ -140,13 +140,12 @@ export class DiskSessions {
   }
 
   remove(place: number): void {
-    this.journal.remove('queue', placeKey(place));
+    this.journal.remove('queue', place);
   }
 
   private put(number: number, delivery: Delivery, isReleased: boolean): void {
-    const record = encodeDelivery(delivery, this.broker.clock.now());
-    const entry = { number, sequence: delivery.sequence, isReleased, delivery: record };
-    this.journal.put('queue', placeKey(delivery.place), encodeEntry(entry));
+    const entry = encodeEntry(number, delivery, isReleased, this.broker.clock.now());
+    this.journal.put('queue', delivery.place, entry);
   }
 
   private write(session: Session): void {

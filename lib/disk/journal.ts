@@ -1,12 +1,26 @@
 import type { Client } from '../broker/client.js';
 import { NotKeptError } from '../broker/router.js';
 import type { DiskFile, TableName } from './disk-file.js';
+import { placeKey, writePlace } from './disk-records.js';
 
-interface Change {
-  readonly table: TableName;
-  readonly key: Buffer;
-  /** undefined removes the key. */
-  readonly value: Buffer | undefined;
+/** A class: of object literals V8 would keep count, as of those in `Frame`. */
+class Change {
+  constructor(
+    readonly table: TableName,
+    /** In the table `queue` the place of a message: most changes are of that table, and a number costs nothing. */
+    readonly key: Buffer | number,
+    /** undefined removes the key. */
+    readonly value: Buffer | undefined,
+  ) {}
+
+  get keyBytes(): Buffer {
+    return typeof this.key === 'number' ? placeKey(this.key) : this.key;
+  }
+
+  /** One character for each byte. */
+  get name(): string {
+    return `${this.table} ${this.keyBytes.toString('latin1')}`;
+  }
 }
 
 /**
@@ -25,6 +39,8 @@ export class Journal {
   private writing: readonly Change[] = [];
   private last: Promise<void> | undefined;
   private isClosed = false;
+  /** LMDB copies the key. */
+  private readonly place = Buffer.alloc(6);
 
   constructor(private readonly file: DiskFile) {}
 
@@ -33,12 +49,12 @@ export class Journal {
     return this.late.size > 0;
   }
 
-  put(table: TableName, key: Buffer, value: Buffer): void {
-    this.changes.push({ table, key, value });
+  put(table: TableName, key: Buffer | number, value: Buffer): void {
+    this.changes.push(new Change(table, key, value));
   }
 
-  remove(table: TableName, key: Buffer): void {
-    this.changes.push({ table, key, value: undefined });
+  remove(table: TableName, key: Buffer | number): void {
+    this.changes.push(new Change(table, key, undefined));
   }
 
   /** What of a table is not in the file yet: values by their keys (one character for each byte). */
@@ -46,8 +62,9 @@ export class Journal {
     const values = new Map<string, Buffer>();
     for (const change of [...this.late.values(), ...this.writing, ...this.changes]) {
       if (change.table !== table) continue;
-      if (change.value) values.set(change.key.toString('latin1'), change.value);
-      else values.delete(change.key.toString('latin1'));
+      const key = change.keyBytes.toString('latin1');
+      if (change.value) values.set(key, change.value);
+      else values.delete(key);
     }
     return values;
   }
@@ -67,8 +84,8 @@ export class Journal {
     late.clear();
     const failed = (error: unknown): never => {
       // What has changed since then is newer.
-      const newer = new Set([...late.keys(), ...this.changes.map(nameOf)]);
-      for (const change of [...before, ...changes]) if (!newer.has(nameOf(change))) late.set(nameOf(change), change);
+      const newer = new Set([...late.keys(), ...this.changes.map(({ name }) => name)]);
+      for (const change of [...before, ...changes]) if (!newer.has(change.name)) late.set(change.name, change);
       const reason = error instanceof Error ? error.message : String(error);
       throw new NotKeptError(`the store cannot write: ${reason}`, concerned, { cause: error });
     };
@@ -105,9 +122,8 @@ export class Journal {
 
   private apply({ table, key, value }: Change): void {
     const { [table]: database } = this.file.tables;
-    if (value) database.putSync(key, value);
-    else database.removeSync(key);
+    const bytes = typeof key === 'number' ? writePlace(this.place, key) : key;
+    if (value) database.putSync(bytes, value);
+    else database.removeSync(bytes);
   }
 }
-
-const nameOf = ({ table, key }: Change): string => `${table} ${key.toString('latin1')}`;

@@ -5,14 +5,7 @@ import { decodeWill } from '../records/delivery-record.js';
 import { decodeMessage } from '../records/message-record.js';
 import type { DiskFile } from './disk-file.js';
 import type { DiskSessions } from './disk-sessions.js';
-import {
-  decodeEntry,
-  decodeSession,
-  decodeSubscription,
-  placeKey,
-  placeOf,
-  type SessionRecord,
-} from './disk-records.js';
+import { decodeEntry, decodeSession, decodeSubscription, placeOf, type SessionRecord } from './disk-records.js';
 import type { Journal } from './journal.js';
 import { WaitingSession } from './waiting-session.js';
 
@@ -62,7 +55,7 @@ export function recover(broker: Broker, file: DiskFile, journal: Journal, sessio
     const waiting = byNumber.get(number)?.waiting;
     sessions.usedTo(place);
     if (!waiting) {
-      journal.remove('queue', placeKey(place));
+      journal.remove('queue', place);
       continue;
     }
     messages++;

@@ -32,6 +32,19 @@ export class ByteWriter {
     return this;
   }
 
+  /** Below 2 ** 48. */
+  uint48(value: number): this {
+    this.reserve(6);
+    this.position = this.bytes.writeUIntBE(value, this.position, 6);
+    return this;
+  }
+
+  double(value: number): this {
+    this.reserve(8);
+    this.position = this.bytes.writeDoubleBE(value, this.position);
+    return this;
+  }
+
   variableByteInteger(value: number): this {
     this.reserve(4);
     this.position = writeVariableByteInteger(this.bytes, this.position, value);

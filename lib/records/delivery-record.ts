@@ -5,7 +5,7 @@ import { ByteReader } from '../protocol/byte-reader.js';
 import { ByteWriter } from '../protocol/byte-writer.js';
 import type { QoS, WillFields } from '../protocol/packets.js';
 import { readProperties, WILL, writeProperties } from '../protocol/properties.js';
-import { decodeMessage, encodeMessage } from './message-record.js';
+import { decodeMessage, writeMessage } from './message-record.js';
 
 /**
  * What stands in a store of sessions, in the data types of MQTT, behind a version byte.
@@ -21,16 +21,17 @@ const retainBit = 4;
 const writer = new ByteWriter();
 
 /** @param now milliseconds since the epoch: what is left of an expiry interval counts from there */
-export function encodeDelivery({ message, qos, retain, identifiers = [], share }: Delivery, now: number): Buffer {
-  const encoded = encodeMessage(message, now);
-  writer
-    .begin()
-    .byte(recordVersion)
-    .byte(qos | (retain ? retainBit : 0));
-  writer.uint16(identifiers.length);
-  for (const identifier of identifiers) writer.uint32(identifier);
-  writer.string(share?.name ?? '');
-  return writer.raw(timestamp(now)).raw(encoded).body();
+export const encodeDelivery = (delivery: Delivery, now: number): Buffer =>
+  writeDelivery(writer.begin(), delivery, now).body();
+
+/** The same behind what was written before. */
+export function writeDelivery(to: ByteWriter, delivery: Delivery, now: number): ByteWriter {
+  const { message, qos, retain, identifiers, share } = delivery;
+  to.byte(recordVersion).byte(qos | (retain ? retainBit : 0));
+  to.uint16(identifiers?.length ?? 0);
+  for (const identifier of identifiers ?? []) to.uint32(identifier);
+  to.string(share?.name ?? '').double(now);
+  return writeMessage(to, message, now);
 }
 
 /**
@@ -97,10 +98,4 @@ function open(record: Buffer): ByteReader {
   const version = reader.byte();
   if (version !== recordVersion) throw new Error(`a record of version ${version}`);
   return reader;
-}
-
-function timestamp(now: number): Buffer {
-  const bytes = Buffer.allocUnsafe(8);
-  bytes.writeDoubleBE(now);
-  return bytes;
 }

@@ -19,16 +19,20 @@ const publishIdBit = 16;
 const writer = new ByteWriter();
 
 /** @param now milliseconds since the epoch; an expiry interval goes on with what is left of it */
-export function encodeMessage(message: Message, now: number): Buffer {
+export const encodeMessage = (message: Message, now: number): Buffer =>
+  writeMessage(writer.begin(), message, now).body();
+
+/** The same behind what was written before. */
+export function writeMessage(to: ByteWriter, message: Message, now: number): ByteWriter {
   const { topic, qos, retain, properties, publisher, publishId, payload, expiresAt } = message;
   const named = publishId === undefined ? 0 : publishIdBit;
-  writer.begin().byte(qos | (retain ? retainBit : 0) | (publisher ? publisherBit : 0) | named);
-  writer.string(topic);
-  if (publisher) writer.string(publisher.clientId);
-  if (publishId !== undefined) writer.string(publishId);
+  to.byte(qos | (retain ? retainBit : 0) | (publisher ? publisherBit : 0) | named);
+  to.string(topic);
+  if (publisher) to.string(publisher.clientId);
+  if (publishId !== undefined) to.string(publishId);
   const left = Math.max(0, Math.ceil((expiresAt - now) / 1000));
-  writeProperties(writer, expiresAt === Infinity ? properties : { ...properties, messageExpiryInterval: left });
-  return writer.uint32(payload.length).raw(payload).body();
+  writeProperties(to, expiresAt === Infinity ? properties : { ...properties, messageExpiryInterval: left });
+  return to.uint32(payload.length).raw(payload);
 }
 
 /** The message in `bytes`, and nothing else. */

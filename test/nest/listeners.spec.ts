@@ -98,6 +98,14 @@ describe('several listeners', () => {
     }
   });
 
+  it('that say no more than that not everybody may come in leave that to the broker', async () => {
+    const { toldAt } = await startWith([at({ allowAnonymous: false })], {
+      auth: { users: { ann: { password: 'a' } } },
+    });
+    expect(await toldAt(0, { username: 'ann', password: Buffer.from('a') })).toBe(0);
+    expect(await toldAt(0, {})).toBe(0x86);
+  });
+
   it('revoke only whom their own Auth has let in, and ask it about wills', async () => {
     const own = new CredentialsAuth({ ann: { password: 'a', publish: [] } });
     const { clientAt } = await startWith([at(), at({ auth: own, name: 'inner' })], {
