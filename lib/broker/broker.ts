@@ -181,8 +181,9 @@ export class Broker {
       stream.on('error', () => {}).destroy();
       return;
     }
-    const { name = peer.listener } = entrance;
-    this.connections.add(new Connection(this, stream, { ...peer, listener: name }, entrance));
+    const { name } = entrance;
+    const named = name === undefined ? peer : { ...peer, listener: name };
+    this.connections.add(new Connection(this, stream, named, entrance));
   }
 
   /**

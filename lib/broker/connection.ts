@@ -2,7 +2,6 @@ import type { Duplex } from 'node:stream';
 import { MqttError, UnsupportedProtocolError } from '../protocol/mqtt-error.js';
 import { PacketDecoder } from '../protocol/packet-decoder.js';
 import { PacketType, prescribedFlags, type Packet, type ProtocolVersion } from '../protocol/packets.js';
-import type { Properties } from '../protocol/properties.js';
 import { ReasonCode } from '../protocol/reason-codes.js';
 import type { Departure } from './announcements.js';
 import { encodeAnswer, farewell, refusal, unsupportedVersion } from './answers.js';
@@ -12,7 +11,6 @@ import type { Authentication } from './handlers/auth.js';
 import type { Entrance } from './entrance.js';
 import { handlePacket } from './handlers/index.js';
 import { Inlet } from './inlet.js';
-import type { Frame, Message } from './message.js';
 import { Outbox } from './outbox.js';
 import { barredSubscriptions } from './rights.js';
 import type { Session } from './session.js';
@@ -55,13 +53,11 @@ export class Connection {
   private readonly decoder: PacketDecoder;
   private parked = 0;
   private isWaitingForRoom = false;
-  /** Messages that somebody decides about. */
-  readonly inlet = new Inlet(this);
+  private ownInlet: Inlet | undefined;
   /** Answers that wait until what they promise is kept, or until it is decided what they are, and bytes held for them. */
   private owed = 0;
   private owedBytes = 0;
   private isWaitingForAnswers = false;
-  private readonly isMounted: boolean;
   private departure: Departure | undefined;
   private isClosing = false;
   private isGone = false;
@@ -73,7 +69,6 @@ export class Connection {
     readonly entrance: Entrance,
   ) {
     const { limits } = entrance;
-    this.isMounted = entrance.mountPoint !== '';
     this.receiveMaximum = limits.maximumInFlight;
     this.heardAt = this.openedAt = broker.beat;
     this.outbox = new Outbox(stream, broker.barrier, limits.maximumOutboxBytes, () => this.onRoom());
@@ -82,6 +77,11 @@ export class Connection {
     stream.on('end', () => this.onEnd());
     stream.on('error', () => this.destroy());
     stream.on('close', () => this.destroy());
+  }
+
+  /** Messages that somebody decides about; made when it publishes. */
+  get inlet(): Inlet {
+    return (this.ownInlet ??= new Inlet(this));
   }
 
   /** Whether packets are still taken from the client. */
@@ -156,17 +156,6 @@ export class Connection {
     const bytes = encodeAnswer(packet, this);
     if (bytes) this.broker.barrier.hold(this, bytes);
     else this.close();
-  }
-
-  /** The bytes of a PUBLISH for this client; undefined when they are more than it takes. */
-  frame(message: Message, isIdentified: boolean, identifiers: readonly number[] | undefined): Frame | undefined {
-    const frame =
-      this.isMounted ||
-      (this.protocolVersion === 5 && (identifiers || this.sentAliases || message.expiresAt !== Infinity))
-        ? this.ownFrame(message, isIdentified, identifiers)
-        : message.frame(this.protocolVersion, isIdentified);
-    // [MQTT-3.1.2-24] [MQTT-3.1.2-25]
-    return frame.end - frame.start > this.maximumPacketSize ? undefined : frame;
   }
 
   /** Queues an acknowledgement without reason and properties behind this tick's commit. */
@@ -273,30 +262,6 @@ export class Connection {
     this.broker.released(this, this.departure ?? { by: 'network' });
   }
 
-  private ownFrame(message: Message, isIdentified: boolean, identifiers: readonly number[] | undefined): Frame {
-    const now = this.broker.clock.now();
-    // [MQTT-3.3.4-3] [MQTT-3.3.4-4]
-    const own: { -readonly [P in keyof Properties]: Properties[P] } = identifiers
-      ? { subscriptionIdentifiers: identifiers }
-      : {};
-    const { protocolVersion: version, sentAliases, entrance } = this;
-    const topic = message.topic.slice(entrance.mountPoint.length);
-    const responseTopic = message.properties?.responseTopic;
-    // What does not stand below the mount point cannot be answered from there.
-    if (this.isMounted && responseTopic !== undefined) {
-      const isBelow = responseTopic.startsWith(entrance.mountPoint);
-      own.responseTopic = isBelow ? responseTopic.slice(entrance.mountPoint.length) : undefined;
-    }
-    const known = sentAliases?.known(topic);
-    if (known !== undefined) return message.ownFrame(version, isIdentified, '', { ...own, topicAlias: known }, now);
-    // Only what is sent for sure may set an alias: the bytes for it are left free.
-    const plain = message.ownFrame(version, isIdentified, topic, own, now);
-    if (plain.end - plain.start + aliasBytes > this.maximumPacketSize) return plain;
-    const alias = sentAliases?.assign(topic);
-    if (alias === undefined) return plain;
-    return message.ownFrame(version, isIdentified, topic, { ...own, topicAlias: alias }, now);
-  }
-
   /** [MQTT-3.1.2-2] */
   private refuseVersion(level: number | undefined): void {
     if (level !== undefined) this.broker.barrier.hold(this, unsupportedVersion(level));
@@ -393,6 +358,3 @@ export const beatMs = 500;
 const stalledMs = 60_000;
 /** How long a peer may take to close after us. */
 const lingerBeats = 4;
-
-/** Topic Alias, and the Property Length and Remaining Length that may grow by it. */
-const aliasBytes = 5;

@@ -3,6 +3,7 @@ import { PacketType, prescribedFlags } from '../protocol/packets.js';
 import { matches } from '../topics/topic-names.js';
 import { TopicTree, type Subscription, type Target } from '../topics/topic-tree.js';
 import type { Broker } from './broker.js';
+import { frameFor } from './client-frame.js';
 import type { Connection } from './connection.js';
 import type { Decision } from './decider.js';
 import { Deliveries, Delivery, DeliveryState, packetIdOf } from './deliveries.js';
@@ -32,13 +33,11 @@ export class Session implements Subscriber, ShareMember {
   readonly subscriptions = new Map<string, Subscription>();
   /** Characters of all those filters. */
   subscriptionBytes = 0;
-  readonly deliveries = new Deliveries();
-  /** Packet identifiers of QoS 2 messages received and not yet released. */
-  readonly received = new Set<number>();
-  /** QoS 2 messages that somebody still decides about, by packet identifier. */
-  readonly deciding = new Map<number, Promise<Decision>>();
-  /** How often deciding about a message has failed that its client will send again, by packet identifier. */
-  readonly faults = new Map<number, number>();
+  /** Made when they are needed: most clients never do. */
+  private ownDeliveries: Deliveries | undefined = undefined;
+  private receivedIds: Set<number> | undefined = undefined;
+  private decisions: Map<number, Promise<Decision>> | undefined = undefined;
+  private faultCounts: Map<number, number> | undefined = undefined;
   /** What its client may receive, as it was when it connected last; undefined where that is everything. */
   rights: ReceiveRights | undefined = undefined;
   /** Filters of subscriptions that its client may not have any more: what waits for them alone is not sent. */
@@ -53,6 +52,26 @@ export class Session implements Subscriber, ShareMember {
     readonly broker: Broker,
     readonly clientId: string,
   ) {}
+
+  /** Its QoS 1 and 2 messages. */
+  get deliveries(): Deliveries {
+    return (this.ownDeliveries ??= new Deliveries());
+  }
+
+  /** Packet identifiers of QoS 2 messages received and not yet released. */
+  get received(): Set<number> {
+    return (this.receivedIds ??= new Set());
+  }
+
+  /** QoS 2 messages that somebody still decides about, by packet identifier. */
+  get deciding(): Map<number, Promise<Decision>> {
+    return (this.decisions ??= new Map());
+  }
+
+  /** How often deciding about a message has failed that its client will send again, by packet identifier. */
+  get faults(): Map<number, number> {
+    return (this.faultCounts ??= new Map());
+  }
 
   get isOnline(): boolean {
     return this.connection !== undefined;
@@ -69,11 +88,11 @@ export class Session implements Subscriber, ShareMember {
   }
 
   get inFlight(): number {
-    return this.deliveries.sending;
+    return this.ownDeliveries?.sending ?? 0;
   }
 
   get queued(): number {
-    return this.deliveries.queued;
+    return this.ownDeliveries?.queued ?? 0;
   }
 
   /** Retained messages for a new subscription are on their way, and live ones must not overtake them. */
@@ -163,7 +182,7 @@ export class Session implements Subscriber, ShareMember {
 
   /** Behind the CONNACK, what is unfinished goes out again, then what waited ([MQTT-4.4.0-1]). */
   resume(): void {
-    for (const delivery of this.deliveries.unfinished()) {
+    for (const delivery of this.ownDeliveries?.unfinished() ?? []) {
       // [MQTT-4.9.0-3] no Receive Maximum delays a PUBREL; nor any commit, as this one is repeated
       if (delivery.state === DeliveryState.Released)
         this.connection!.sendAcknowledgement(pubrelFirstByte, packetIdOf(delivery));
@@ -177,7 +196,7 @@ export class Session implements Subscriber, ShareMember {
     this.connection = undefined;
     this.waiting.length = 0;
     this.retained = undefined;
-    this.deliveries.rewind();
+    this.ownDeliveries?.rewind();
   }
 
   /** The session is over: nothing is delivered to it any more. */
@@ -211,18 +230,18 @@ export class Session implements Subscriber, ShareMember {
     if (!connection || this.isPumping) return;
     this.isPumping = true;
     try {
-      while (this.sendNext(connection));
+      while (this.ownDeliveries && this.sendNext(connection));
     } finally {
       this.isPumping = false;
     }
-    if (this.stored && this.deliveries.queued < refillBelow) this.stored.refill();
+    if (this.stored && this.queued < refillBelow) this.stored.refill();
     if (this.waiting.length > 0 && this.keepsUp()) for (const resume of this.waiting.splice(0)) resume();
   }
 
   /** Whether nothing waits: who has many messages for one session asks before each, and else lets itself be called. */
   keepsUp(): boolean {
     if (this.stored && !this.stored.isEmpty) return false;
-    return this.deliveries.queued === 0 && this.connection?.outbox.hasRoom() === true;
+    return this.queued === 0 && this.connection?.outbox.hasRoom() === true;
   }
 
   /** Calls `resume` once when nothing waits any more; never when the connection is gone before. */
@@ -290,7 +309,7 @@ export class Session implements Subscriber, ShareMember {
 
   private sendAtMostOnce(message: Message, retain: boolean, identifiers: readonly number[] | undefined): void {
     const { connection, broker } = this;
-    const frame = connection?.outbox.hasRoom() ? connection.frame(message, false, identifiers) : undefined;
+    const frame = connection?.outbox.hasRoom() ? frameFor(connection, message, false, identifiers) : undefined;
     if (frame === undefined) {
       broker.counters.messagesDropped++;
       return;
@@ -319,7 +338,7 @@ export class Session implements Subscriber, ShareMember {
     const isResent = delivery.state === DeliveryState.Sent;
     // [MQTT-3.3.2-5] [MQTT-4.3.3-7] a message that was sent once does not expire
     const isLate = !isResent && message.expiresAt !== Infinity && message.isExpired(this.broker.clock.now());
-    const frame = isLate ? undefined : connection.frame(message, true, identifiers);
+    const frame = isLate ? undefined : frameFor(connection, message, true, identifiers);
     if (frame === undefined) {
       this.broker.counters.messagesDropped++;
       this.settle(delivery);

@@ -56,9 +56,13 @@ export class TcpListener extends Listener {
   override async open(accept: (stream: Duplex, peer: Peer) => void, log: Log): Promise<void> {
     const { port, host } = this.options;
     const { proxies, certificates } = this;
+    // One text for all connections.
+    let name: string | undefined;
+    const nameNow = (): string => (name ??= this.name);
     /** By address and port of the proxy: of the socket itself TLS makes another one. */
     const said = new Map<string, ProxiedPeer>();
-    const onSocket = (socket: Socket): void => accept(socket, peerOf(socket, this.name, said.get(endOf(socket))));
+    const onSocket = (socket: Socket): void =>
+      accept(socket, peerOf(socket, nameNow(), proxies && said.get(endOf(socket))));
     if (certificates) this.tlsServer = this.makeTlsServer(certificates, onSocket);
     const { tlsServer } = this;
     // Nagle's algorithm would hold an acknowledgement back for up to 40 ms.

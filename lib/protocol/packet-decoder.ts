@@ -87,6 +87,8 @@ export class PacketDecoder {
   private drained(): undefined {
     this.chunk = empty;
     this.position = 0;
+    // It would hold on to the chunk of its last packet, for as long as the client is silent.
+    this.reader.over(empty, 0, 0);
     return undefined;
   }
 

@@ -31,7 +31,7 @@ describe('a broker that is told to stop under load', () => {
     const port = Number(/^port=(\d+)/.exec(line)![1]);
     const subscriber = await accepted(await openClient(port));
     await subscriber.subscribe('load', { qos: 1 });
-    const publishers = [];
+    const publishers: Awaited<ReturnType<typeof openClient>>[] = [];
     for (let number = 0; number < 5; number++) publishers.push(await accepted(await openClient(port)));
 
     // Each goes on as fast as it is acknowledged, until it is sent away.
