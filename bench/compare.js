@@ -1,9 +1,9 @@
 // `npm run bench -- [scenario ...] [options]`: this broker, Mosquitto and Aedes, side by side. README.md beside this file.
-import { parseArgs } from 'node:util';
 import { connections, latency, retained, subscriptions } from './scenarios/single-runs.js';
 import { payloads, throughput, versions } from './scenarios/throughput.js';
 import { installAedes } from './support/install-aedes.js';
 import { hasMosquitto, peers } from './support/peers.js';
+import { readCommandLine } from './support/command-line.js';
 import { checkRequirements } from './support/requirements.js';
 
 const scenarios = { throughput, versions, payloads, latency, connections, subscriptions, retained };
@@ -21,7 +21,11 @@ options
   -h, --help       this text
 `;
 
-const { values, positionals } = readArguments();
+const { values, positionals, countOf, refuse } = readCommandLine(usage, {
+  rounds: { type: 'string' },
+  seconds: { type: 'string', short: 't' },
+  brokers: { type: 'string' },
+});
 if (values.help) {
   console.log(usage);
 } else {
@@ -52,31 +56,4 @@ async function choosePeers() {
     return false;
   };
   return Object.fromEntries(wanted.filter(isThere).map((name) => [name, peers[name]]));
-}
-
-function readArguments() {
-  try {
-    return parseArgs({
-      allowPositionals: true,
-      options: {
-        rounds: { type: 'string' },
-        seconds: { type: 'string', short: 't' },
-        brokers: { type: 'string' },
-        help: { type: 'boolean', short: 'h' },
-      },
-    });
-  } catch (error) {
-    return refuse(error.message);
-  }
-}
-
-function countOf(option, otherwise) {
-  const given = values[option];
-  if (given === undefined) return otherwise;
-  return /^[1-9]\d*$/.test(given) ? Number(given) : refuse(`--${option}: ${given} is not a whole number from 1`);
-}
-
-function refuse(reason) {
-  console.error(`${reason}\n\n${usage}`);
-  process.exit(1);
 }

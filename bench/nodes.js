@@ -1,10 +1,10 @@
 // `npm run bench:nodes -- [scenario] [options]`: what several nodes around a Redis cost, and handlers. README.md beside this file.
-import { parseArgs } from 'node:util';
 import { across } from './scenarios/across.js';
 import { direct } from './scenarios/direct.js';
 import { filters } from './scenarios/filters.js';
 import { handlers } from './scenarios/handlers.js';
 import { sessions } from './scenarios/sessions.js';
+import { readCommandLine } from './support/command-line.js';
 import { checkRequirements } from './support/requirements.js';
 
 const scenarios = { across, direct, filters, handlers, sessions };
@@ -24,7 +24,13 @@ options
   -h, --help       this text
 `;
 
-const { values, positionals } = readArguments();
+const { values, positionals, countOf, refuse } = readCommandLine(usage, {
+  rounds: { type: 'string' },
+  seconds: { type: 'string', short: 't' },
+  window: { type: 'string' },
+  rate: { type: 'string' },
+  messages: { type: 'string' },
+});
 const [name = 'across'] = positionals;
 if (values.help) {
   console.log(usage);
@@ -38,33 +44,4 @@ if (values.help) {
     rate: countOf('rate', 0),
     messages: countOf('messages', 2_000_000),
   });
-}
-
-function readArguments() {
-  try {
-    return parseArgs({
-      allowPositionals: true,
-      options: {
-        rounds: { type: 'string' },
-        seconds: { type: 'string', short: 't' },
-        window: { type: 'string' },
-        rate: { type: 'string' },
-        messages: { type: 'string' },
-        help: { type: 'boolean', short: 'h' },
-      },
-    });
-  } catch (error) {
-    return refuse(error.message);
-  }
-}
-
-function countOf(option, otherwise) {
-  const given = values[option];
-  if (given === undefined) return otherwise;
-  return /^[1-9]\d*$/.test(given) ? Number(given) : refuse(`--${option}: ${given} is not a whole number from 1`);
-}
-
-function refuse(reason) {
-  console.error(`${reason}\n\n${usage}`);
-  process.exit(1);
 }
