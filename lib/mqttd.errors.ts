@@ -21,6 +21,12 @@ export class MQTTdUsageError extends Error {
 export const invalidOption = (message: string, options?: ErrorOptions): MQTTdUsageError =>
   new MQTTdUsageError('INVALID_OPTION', message, options);
 
+export const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null;
+
+/** A value as texts of errors show it. */
+export const shown = (value: unknown): string =>
+  typeof value === 'number' ? String(value) : (JSON.stringify(value) ?? String(value));
+
 export type MQTTdUsageErrorCode =
   /** An option that does not exist, or a value that it cannot have. */
   | 'INVALID_OPTION'

@@ -6,11 +6,9 @@ import { TcpListener } from './listeners/tcp.listener.js';
 import { UnixListener } from './listeners/unix.listener.js';
 import { WebSocketListener } from './listeners/websocket.listener.js';
 import { ScriptedListener } from './scripted/scripted.listener.js';
-import { invalidOption, MQTTdUsageError } from './mqttd.errors.js';
+import { invalidOption, isObject, MQTTdUsageError, shown } from './mqttd.errors.js';
 import {
   checkLimits,
-  isObject,
-  shown,
   type MQTTdAddress,
   type MQTTdEntranceOptions,
   type MQTTdListenerOptions,

@@ -9,7 +9,7 @@ import type { Listener } from './broker/listener.js';
 import type { Router } from './broker/router.js';
 import { shareStrategyNames, type ShareStrategy, type ShareStrategyName } from './broker/share-strategy.js';
 import type { Store } from './broker/store.js';
-import { invalidOption } from './mqttd.errors.js';
+import { invalidOption, isObject, shown } from './mqttd.errors.js';
 import type { MQTTdPart } from './mqttd.parts.js';
 import type { LmdbStoreOptions } from './stores/lmdb.store.js';
 import { defaultNodeOptions, type RedisRouterOptions } from './redis/redis-options.js';
@@ -353,8 +353,3 @@ const limitRanges: Readonly<Record<string, readonly [least: number, most: number
   maximumSessionExpiry: [0, 0xffff_ffff],
   maximumKeepAlive: [0, 65_535],
 };
-
-export const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null;
-
-export const shown = (value: unknown): string =>
-  typeof value === 'number' ? String(value) : (JSON.stringify(value) ?? String(value));
