@@ -49,13 +49,17 @@ export class Admissions {
     else this.byAddress.set(address, left);
   }
 
-  /** A CONNECT came. @throws MqttError QuotaExceeded | ConnectionRateExceeded */
-  check(address = ''): void {
+  /**
+   * A CONNECT came.
+   * @param address undefined for what has none, as a Unix domain socket: then there is no bound for it
+   * @throws MqttError QuotaExceeded | ConnectionRateExceeded
+   */
+  check(address: string | undefined): void {
     const { maximumConnections, maximumConnectionsPerAddress: perAddress } = this.limits;
     if (maximumConnections > 0 && this.count > maximumConnections) {
       throw new MqttError(ReasonCode.QuotaExceeded, 'there are too many connections');
     }
-    if (perAddress > 0 && this.byAddress.get(address)! > perAddress) {
+    if (perAddress > 0 && address !== undefined && this.byAddress.get(address)! > perAddress) {
       throw new MqttError(ReasonCode.QuotaExceeded, 'there are too many connections from this address');
     }
     if (!this.isInTime()) {

@@ -11,9 +11,12 @@ export class WebSocketStream extends Duplex {
     // The peer's end is the end: a WebSocket cannot be half open.
     super({ allowHalfOpen: false });
     socket.on('message', (data: Buffer, isBinary: boolean) => {
+      if (this.destroyed) return;
       // [MQTT-6.0.0-1]
-      if (!isBinary) socket.close(unsupportedData, 'MQTT comes in binary messages');
-      else if (!this.push(data)) socket.pause();
+      if (!isBinary) {
+        socket.close(unsupportedData, 'MQTT comes in binary messages');
+        this.destroy();
+      } else if (!this.push(data)) socket.pause();
     });
     socket.on('close', () => {
       this.push(null);
