@@ -7,7 +7,7 @@ import { TcpListener } from '../../lib/listeners/tcp.listener.js';
 import { certificates } from '../support/certificates.js';
 import { until } from '../support/cluster.js';
 import { GuardedAuth } from '../support/guarded-auth.js';
-import { describeInMemory, resume } from '../support/scenario.js';
+import { describeInMemory, publishKept, resume } from '../support/scenario.js';
 import type { TestBroker } from '../support/test-broker.js';
 import type { WireClient } from '../support/wire-client.js';
 
@@ -217,8 +217,7 @@ describeInMemory('clients that come all at once', (start) => {
     await until(() => broker.broker.connections.size === 0);
     const publisher = await broker.client();
     for (let number = 0; number < count; number++)
-      publisher.publish(`a/${number}`, { qos: 1, payload: String(number) });
-    for (let number = 0; number < count; number++) await publisher.next(PacketType.PUBACK);
+      await publishKept(publisher, `a/${number}`, { payload: String(number) });
 
     const clients = await Promise.all(Array.from({ length: count }, () => broker.open()));
     for (const [number, client] of clients.entries()) client.sendConnect({ clientId: `c${number}`, cleanStart: false });
@@ -227,5 +226,5 @@ describeInMemory('clients that come all at once', (start) => {
       await client.expect({ type: CONNACK, sessionPresent: true });
       await client.expectPublish(`a/${number}`, String(number));
     }
-  });
+  }, 120_000);
 });
