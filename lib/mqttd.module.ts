@@ -92,7 +92,7 @@ export const MQTTD_CLOCK = Symbol.for('nestjs-mqttd:clock');
       useFactory: (options: MQTTdOptions, listeners: Listener[], clock: Clock, ...parts: [Auth, Router, Store]) => {
         const { limits, capabilities, shareStrategy, sysTopics = false } = options;
         const [auth, router, store] = parts;
-        checkParts(router, store);
+        checkParts(router, store, options);
         return new Broker({
           listeners,
           auth,

@@ -75,8 +75,14 @@ function diskStore(options: LmdbStoreOptions): LmdbStore {
   return new LmdbStore(options);
 }
 
-/** @throws MQTTdUsageError for a store that cannot stand beside the router */
-export function checkParts(router: Router, store: Store): void {
+/** @throws MQTTdUsageError for a store that cannot stand beside the router, or cannot do what a limit asks for */
+export function checkParts(router: Router, store: Store, { limits }: MQTTdOptions): void {
+  if (store instanceof RedisStore && limits?.onQueueFull === 'refuse') {
+    throw invalidOption(
+      "limits.onQueueFull: 'refuse' needs to know every queue when a message comes, and those in Redis are not known; " +
+        "use 'dropNewest' or 'dropOldest'",
+    );
+  }
   if (store instanceof LmdbStore && router instanceof RedisRouter) {
     throw invalidOption('store: what one node keeps in a file cannot stand beside redis; leave one of them out');
   }

@@ -20,8 +20,8 @@ export interface Limits {
   readonly maximumQueuedBytes: number;
   /**
    * What gives way when a session's queue is full: the new message for that session, its oldest one, or the publisher, whose
-   * message is refused then and reaches nobody (0x97; one of 3.1.1 is cut off unacknowledged, to send it again). Default
-   * `dropNewest`.
+   * message is refused then and reaches nobody (0x97; one of 3.1.1 is cut off unacknowledged, to send it again); not with
+   * queues in Redis. Default `dropNewest`.
    */
   readonly onQueueFull: 'dropNewest' | 'dropOldest' | 'refuse';
   /** Bytes written for one connection and not yet taken by its peer; beyond it QoS 0 is dropped. Default 1,048,576. */

@@ -131,6 +131,13 @@ describe('MQTTdModule.forRoot({ redis })', () => {
     await logged.find((line) => line.includes('sessions and their queues stay on their node'));
   });
 
+  it('refuses to refuse what queues in Redis have no room for: those are not known when a message comes', async () => {
+    const limits = { onQueueFull: 'refuse' } as const;
+    await expect(start({ mqttd: { ...options('nest-8'), limits } })).rejects.toThrow(
+      "limits.onQueueFull: 'refuse' needs to know every queue when a message comes",
+    );
+  });
+
   it('refuses a RedisStore without a RedisRouter', async () => {
     await expect(start({ mqttd: { port: 0, store: RedisStore } })).rejects.toThrow(
       'store: a RedisStore needs a RedisRouter beside it; set redis: { ... }, or router: new RedisRouter()',
