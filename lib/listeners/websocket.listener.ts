@@ -1,4 +1,4 @@
-import { createServer, STATUS_CODES, type IncomingMessage, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type Server } from 'node:http';
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
@@ -8,6 +8,7 @@ import { Listener } from '../broker/listener.js';
 import type { Log } from '../broker/log.js';
 import { optionalPackage } from '../broker/optional-package.js';
 import { explainListenError, urlHost } from './addresses.js';
+import { pathOf, refuseUpgrade, takeUpgrades } from './http-upgrades.js';
 import { peerOf } from './peer.js';
 import { ServerCertificates, type ServerTlsOptions } from './server-certificates.js';
 import { WebSocketStream } from './websocket-stream.js';
@@ -45,6 +46,7 @@ export class WebSocketListener extends Listener {
   private sockets: WebSocketServer | undefined;
   private server: Server | undefined;
   private address: AddressInfo | undefined;
+  private stopTaking: (() => void) | undefined;
   private accept: ((stream: Duplex, peer: Peer) => void) | undefined;
 
   constructor(private readonly options: WebSocketListenerOptions) {
@@ -77,8 +79,12 @@ export class WebSocketListener extends Listener {
       // [MQTT-6.0.0-4]
       handleProtocols: (offered) => subprotocols.find((name) => offered.has(name)) ?? false,
     });
-    this.server = this.options.port === undefined ? this.ofApplication() : await this.listen(log);
-    this.server.on('upgrade', this.onUpgrade);
+    if (this.options.port === undefined) {
+      this.server = this.ofApplication();
+      this.stopTaking = takeUpgrades(this.server, this.path, this.onUpgrade);
+    } else {
+      this.server = await this.listen(log);
+    }
   }
 
   override reload(): void {
@@ -88,7 +94,7 @@ export class WebSocketListener extends Listener {
   override async close(): Promise<void> {
     const { server, address } = this;
     this.accept = undefined;
-    server?.off('upgrade', this.onUpgrade);
+    this.stopTaking?.();
     this.server = undefined;
     if (!server || !address) return;
     server.close();
@@ -117,6 +123,10 @@ export class WebSocketListener extends Listener {
     server.on('request', (_request, response) => {
       response.writeHead(426, { connection: 'close', upgrade: 'websocket' }).end('MQTT over WebSocket only\n');
     });
+    server.on('upgrade', (request, socket, head) => {
+      if (pathOf(request) === this.path) this.onUpgrade(request, socket, head);
+      else refuseUpgrade(socket, 404);
+    });
     await new Promise<void>((resolve, reject) => {
       server.once('error', (error) => reject(explainListenError(error, { port: port!, host, optionPath }, this.name)));
       server.listen({ port, host, backlog: 1024 }, resolve);
@@ -127,18 +137,12 @@ export class WebSocketListener extends Listener {
   }
 
   private readonly onUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
-    const { server, sockets } = this;
-    if (pathOf(request) !== this.path) {
-      // Somebody else's, if there is anybody else.
-      if (server?.listenerCount('upgrade') === 1) refuse(socket, 404);
-      return;
-    }
     const status = this.objectionTo(request);
     if (status !== undefined) {
-      refuse(socket, status);
+      refuseUpgrade(socket, status);
       return;
     }
-    sockets!.handleUpgrade(request, socket, head, (webSocket) => {
+    this.sockets!.handleUpgrade(request, socket, head, (webSocket) => {
       const peer = peerOf(request.socket, this.name);
       if (this.accept) this.accept(new WebSocketStream(webSocket), peer);
       else webSocket.terminate();
@@ -166,11 +170,4 @@ export class WebSocketListener extends Listener {
 /** What a client has to offer: MQTT 5 and 3.1.1, or 3.1 as its clients call it. */
 const subprotocols = ['mqtt', 'mqttv3.1'];
 
-const pathOf = ({ url = '' }: IncomingMessage): string => url.split('?', 1)[0];
-
 const isLoopback = (address: string | undefined): boolean => /^(127\.|::1$|::ffff:127\.)/.test(address ?? '');
-
-function refuse(socket: Duplex, status: number): void {
-  socket.on('error', () => {}); // it may be gone already
-  socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
-}

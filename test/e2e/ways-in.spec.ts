@@ -3,6 +3,7 @@ import type { Server } from 'node:http';
 import { connect as connectTcp, createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Controller, Get, Module } from '@nestjs/common';
@@ -93,7 +94,10 @@ describe('WebSocket', () => {
       await Promise.all(running.splice(0).map((app) => app.close()));
     });
 
-    const startApplication = async (options: MQTTdOptions = { listeners: [{ ws: {} }] }) => {
+    const startApplication = async (
+      options: MQTTdOptions = { listeners: [{ ws: {} }] },
+      addFirst?: (server: Server) => void,
+    ) => {
       @Module({ imports: [MQTTdModule.forRoot(options)], controllers: [Readings] })
       class AppModule {}
       const app = await NestFactory.create(AppModule, { logger: false, abortOnError: false });
@@ -101,6 +105,7 @@ describe('WebSocket', () => {
       // Another part of the application, on a path of its own.
       const others = new WebSocketServer({ noServer: true });
       const server = app.getHttpServer() as Server;
+      addFirst?.(server);
       server.on('upgrade', (request, socket, head) => {
         if (request.url !== '/chat') return;
         others.handleUpgrade(request, socket, head, (chat) => chat.send('this is the chat'));
@@ -122,6 +127,46 @@ describe('WebSocket', () => {
       const chat = await connectWebSocket(`ws://${host}:${port}/chat`, { protocolVersion: 13 });
       expect(String(await new Promise((resolve) => chat.once('data', resolve)))).toBe('this is the chat');
       chat.destroy();
+    });
+
+    it.each<[string, (server: Server) => void]>([
+      [
+        'as Nest has them',
+        (server) => server.on('upgrade', (request, socket) => request.url !== '/chat' && socket.destroy()),
+      ],
+      ['as ws has them', (server) => new WebSocketServer({ server, path: '/chat' })],
+    ])('serves beside handlers of upgrades that end whatever is not theirs, %s', async (_title, add) => {
+      for (const isFirst of [true, false]) {
+        const { app, port } = await startApplication({ listeners: [{ ws: {} }] }, isFirst ? add : undefined);
+        if (!isFirst) add(app.getHttpServer() as Server);
+
+        const client = await accepted(new WireClient(await connectWebSocket(`ws://${host}:${port}/mqtt`)));
+
+        await client.expectNothing();
+        client.drop();
+      }
+    });
+
+    it('leaves upgrades that are for nobody to the application: it answers them as if they were none', async () => {
+      @Module({
+        imports: [MQTTdModule.forRoot({ listeners: [{ ws: {} }, { ws: { path: '/two' } }] })],
+        controllers: [Readings],
+      })
+      class AppModule {}
+      const app = await NestFactory.create(AppModule, { logger: false, abortOnError: false });
+      running.push(app);
+      await app.listen(0, host);
+      const { port } = (app.getHttpServer() as Server).address() as AddressInfo;
+      const ask = async (path: string, more = ''): Promise<string> => {
+        const socket = connectTcp(port, host);
+        socket.write(`GET ${path} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n${more}\r\n`);
+        return text(socket);
+      };
+
+      expect(await ask('/hello')).toMatch(/^HTTP\/1\.1 200 OK\r\n[^]*\r\nhello$/);
+      expect(await ask('/nowhere')).toMatch(/^HTTP\/1\.1 404 /);
+      expect(await ask('/hello', 'Content-Length: 1\r\n')).toMatch(/^HTTP\/1\.1 400 /);
+      expect(await ask('/two')).toMatch(/^HTTP\/1\.1 400 /);
     });
 
     it('ends with the application, which sends its clients away', async () => {
