@@ -22,7 +22,7 @@ export class ServerCertificates {
   /** @throws Error when a key or certificate cannot be used */
   options(): TlsOptions {
     const { servers = {}, ...options } = this.read();
-    this.byName = contextsOf(servers);
+    this.byName = contextsOf(servers, options);
     const SNICallback: TlsOptions['SNICallback'] = (name, done) => done(null, this.contextFor(name));
     return { SNICallback, ...options };
   }
@@ -33,7 +33,7 @@ export class ServerCertificates {
    */
   reload(server: Server): void {
     const { servers = {}, ...options } = this.read();
-    const byName = contextsOf(servers);
+    const byName = contextsOf(servers, options);
     createSecureContext(options);
     server.setSecureContext(options);
     this.byName = byName;
@@ -45,5 +45,15 @@ export class ServerCertificates {
   }
 }
 
-const contextsOf = (servers: NonNullable<ServerTlsOptions['servers']>): Map<string, SecureContext> =>
-  new Map(Object.entries(servers).map(([name, options]) => [name.toLowerCase(), createSecureContext(options)]));
+/**
+ * All but the certificate itself is that of the listener, `ca` first of all: without it a client that asks for such a name would
+ * be let in with a certificate of any authority that the system trusts.
+ */
+function contextsOf(
+  servers: NonNullable<ServerTlsOptions['servers']>,
+  { key: _key, cert: _cert, pfx: _pfx, passphrase: _passphrase, ...common }: TlsOptions,
+): Map<string, SecureContext> {
+  return new Map(
+    Object.entries(servers).map(([name, own]) => [name.toLowerCase(), createSecureContext({ ...common, ...own })]),
+  );
+}

@@ -26,7 +26,7 @@ import { connectWebSocket } from '../support/websockets.js';
 import { WireClient } from '../support/wire-client.js';
 
 const host = '127.0.0.1';
-const { ca, server: serverPair, client: device, stranger } = certificates();
+const { ca, server: serverPair, client: device, stranger, foreign } = certificates();
 
 let heard: Inbox<MQTTdClient>;
 beforeEach(() => {
@@ -387,6 +387,32 @@ describe('certificates', () => {
     expect(await fingerprintOf(port, 'x.y.wild.example.com')).toBe(own);
     expect(await fingerprintOf(port, 'two.example.com')).toBe(own);
   });
+
+  it.each(['tls', 'ws'] as const)(
+    '[A20] of other names go with the same authority for those of clients, also when read again: %s',
+    async (place) => {
+      const { key, cert } = serverPair;
+      const mutual = { ca: ca.cert, requestCert: true, rejectUnauthorized: true };
+      const address = { port: 0, host, key, cert, ...mutual, servers: { 'one.example.com': { key, cert } } };
+      const { app, broker } = await startWith([place === 'tls' ? { tls: address } : { ws: address }]);
+      const port = portOf(app);
+      const connectAs = async (pair: { key: string; cert: string }) => {
+        const options = { servername: 'one.example.com', rejectUnauthorized: false, key: pair.key, cert: pair.cert };
+        const stream =
+          place === 'tls'
+            ? connectTls({ port, host, ...options })
+            : await connectWebSocket(`wss://${host}:${port}/mqtt`, options);
+        return new WireClient(stream);
+      };
+
+      for (const prepare of [() => {}, () => broker.reloadCertificates()]) {
+        prepare();
+        await accepted(await connectAs(device));
+        await expect(connectAs(foreign).then(accepted)).rejects.toBeDefined();
+      }
+      expect(broker.counters.connectionsOpened).toBe(2);
+    },
+  );
 
   it.each(['tls', 'ws'] as const)(
     '[A20] are read again while connections are open, and those go on: %s',
