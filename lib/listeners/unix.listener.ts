@@ -51,12 +51,14 @@ export class UnixListener extends Listener {
   private async removeStale(): Promise<void> {
     const { path } = this.options;
     if (!statSync(path, { throwIfNoEntry: false })?.isSocket()) return;
-    const isAnswered = await new Promise<boolean>((resolve) => {
+    const isStale = await new Promise<boolean>((resolve) => {
       const probe = connect(path);
-      probe.once('connect', () => resolve(true)).once('error', () => resolve(false));
+      probe.once('connect', () => resolve(false));
+      // Nothing else says that nobody listens: one that is busy has EAGAIN, one of another user EACCES.
+      probe.once('error', ({ code }: NodeJS.ErrnoException) => resolve(code === 'ECONNREFUSED'));
       probe.once('connect', () => probe.destroy());
     });
-    if (!isAnswered) unlinkSync(path);
+    if (isStale) unlinkSync(path);
   }
 
   private explain(error: NodeJS.ErrnoException): Error {

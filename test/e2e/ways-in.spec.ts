@@ -233,6 +233,27 @@ describe('a Unix domain socket', () => {
     expect(readFileSync(file, 'utf8')).toBe('precious');
   });
 
+  it('takes nobody else its place, however busy they are', async () => {
+    const path = join(folder, 'mqtt.sock');
+    const child = run(
+      process.execPath,
+      '-e',
+      `require('net').createServer().listen({ path: ${JSON.stringify(path)}, backlog: 1 }, () => console.log('up'))`,
+    );
+    await child.says('up');
+    child.kill('SIGSTOP');
+    // More than wait for being accepted.
+    const waiting = Array.from({ length: 10 }, () => connectTcp(path));
+    await new Promise((resolve) => {
+      for (const socket of waiting) socket.once('error', resolve);
+    });
+
+    await expect(startWith([{ unix: { path } }])).rejects.toThrow(`'${path}' is taken by another process`);
+
+    for (const socket of waiting) socket.destroy();
+    expect(existsSync(path)).toBe(true);
+  });
+
   it.each<[object, string]>([
     [{ path: '' }, 'listeners[0].unix.path: ""; use the path of a file, of 103 bytes at most'],
     [{ path: 'x'.repeat(104) }, 'use the path of a file, of 103 bytes at most'],
