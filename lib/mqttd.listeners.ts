@@ -1,6 +1,6 @@
 import type { Server } from 'node:http';
 import { HttpAdapterHost, type ModuleRef } from '@nestjs/core';
-import type { Limits } from './broker/limits.js';
+import { defaultLimits, type Limits } from './broker/limits.js';
 import { Listener } from './broker/listener.js';
 import { TcpListener } from './listeners/tcp.listener.js';
 import { UnixListener } from './listeners/unix.listener.js';
@@ -126,7 +126,17 @@ function makeWebSocketListener(ws: MQTTdWebSocketOptions, { path, protection, mo
     throw invalidOption(`${path}.origins: ${shown(origins)}; use a list as ['https://app.example.com'], or ['*']`);
   }
   const isEncrypted = Object.values(tls).some((value) => value !== undefined);
-  const common = { path: url, origins, maximumMessageSize: limits.maximumPacketSize, optionPath: path };
+  const { maximumPacketSize = defaultLimits.maximumPacketSize, maximumConnectSize = defaultLimits.maximumConnectSize } =
+    limits;
+  const common = {
+    path: url,
+    origins,
+    isLoopbackOnly: isLoopbackOnly(protection),
+    // Several packets, or a CONNECT that is larger than those behind it, may come in one message.
+    maximumMessageSize: Math.max(maximumPacketSize, maximumConnectSize, leastMessageSize),
+    maximumUnansweredSize: maximumConnectSize,
+    optionPath: path,
+  };
   if (port !== undefined) {
     checkPort(port, `${path}.port`);
     const readOptions = () => readTls(tls, path);
@@ -146,8 +156,11 @@ function makeWebSocketListener(ws: MQTTdWebSocketOptions, { path, protection, mo
   }
   const server = () =>
     moduleRef.get(HttpAdapterHost, { strict: false }).httpAdapter?.getHttpServer() as Server | undefined;
-  return new WebSocketListener({ ...common, server, isLoopbackOnly: isLoopbackOnly(protection) });
+  return new WebSocketListener({ ...common, server });
 }
+
+/** Bytes that clients may gather into one WebSocket message, however small their packets have to be. */
+const leastMessageSize = 1_048_576;
 
 /** As browsers write it: scheme, host and port, in lower case. */
 const isOrigin = (origin: unknown): boolean =>

@@ -26,13 +26,15 @@ export interface WebSocketListenerOptions {
   readonly path?: string | undefined;
   /**
    * Pages that may connect, as browsers say where they come from: `https://app.example.com`; `*` is every page. Default those
-   * from the host that they connect to. What is no browser does not say, and may.
+   * from the host that they connect to, which has to be a name of this machine where only this machine may connect. What is no browser does not say, and may.
    */
   readonly origins?: readonly string[] | undefined;
   /** Whether only this machine may connect. Default false. */
   readonly isLoopbackOnly?: boolean | undefined;
-  /** Bytes of one WebSocket message. Default 16,777,216. */
+  /** Bytes of one WebSocket message, which may hold several packets. Default 16,777,216. */
   readonly maximumMessageSize?: number | undefined;
+  /** Bytes of one WebSocket message until the client got its first answer. Default 524,288, as that of a CONNECT. */
+  readonly maximumUnansweredSize?: number | undefined;
   /** Milliseconds for a TLS handshake, and for the HTTP request behind it, on a port of its own. Default 10,000. */
   readonly handshakeTimeoutMs?: number | undefined;
   /** How error texts call this listener, such as `listeners[0].ws`. */
@@ -142,9 +144,10 @@ export class WebSocketListener extends Listener {
       refuseUpgrade(socket, status);
       return;
     }
+    const { maximumUnansweredSize = 524_288 } = this.options;
     this.sockets!.handleUpgrade(request, socket, head, (webSocket) => {
       const peer = peerOf(request.socket, this.name);
-      if (this.accept) this.accept(new WebSocketStream(webSocket), peer);
+      if (this.accept) this.accept(new WebSocketStream(webSocket, request.socket, maximumUnansweredSize), peer);
       else webSocket.terminate();
     });
   };
@@ -163,11 +166,17 @@ export class WebSocketListener extends Listener {
     if (origin === undefined) return true;
     const { origins } = this.options;
     if (origins) return origins.includes('*') || origins.includes(origin.toLowerCase());
-    return URL.canParse(origin) && new URL(origin).host === host?.toLowerCase();
+    if (!URL.canParse(origin)) return false;
+    const page = new URL(origin);
+    // A foreign name may have been made to point here: then both headers agree, and the page is a foreign one all the same.
+    if (this.options.isLoopbackOnly && !isLoopbackName(page.hostname)) return false;
+    return page.host === host?.toLowerCase();
   }
 }
 
 /** What a client has to offer: MQTT 5 and 3.1.1, or 3.1 as its clients call it. */
 const subprotocols = ['mqtt', 'mqttv3.1'];
+
+const isLoopbackName = (name: string): boolean => /^((.+\.)?localhost|127\.[\d.]+|\[::1\])$/.test(name);
 
 const isLoopback = (address: string | undefined): boolean => /^(127\.|::1$|::ffff:127\.)/.test(address ?? '');

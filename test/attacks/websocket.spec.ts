@@ -1,9 +1,10 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
-import { text } from 'node:stream/consumers';
+import { buffer, text } from 'node:stream/consumers';
 import { expect, it } from '@jest/globals';
 import { WebSocket, type ClientOptions } from 'ws';
 import { WebSocketListener, type WebSocketListenerOptions } from '../../lib/listeners/websocket.listener.js';
+import { PacketType } from '../../lib/protocol/packets.js';
 import { until } from '../support/cluster.js';
 import { describeInMemory } from '../support/scenario.js';
 import { connectWebSocket } from '../support/websockets.js';
@@ -65,6 +66,19 @@ describeInMemory('a WebSocket', (start) => {
   });
 
   it.each([
+    ['http://localhost:PORT', 'localhost:PORT', true],
+    ['http://127.0.0.1:PORT', '127.0.0.1:PORT', true],
+    ['http://evil.example:PORT', 'evil.example:PORT', false],
+    ['http://127.evil.example:PORT', '127.evil.example:PORT', false],
+  ])('[A12] from the page %s, where only this machine may connect, is served or not', async (page, to, isServed) => {
+    const { url, port } = await startWith({ isLoopbackOnly: true });
+    const [origin, host] = [page, to].map((one) => one.replace('PORT', String(port)));
+    const headers = { origin, host };
+    if (isServed) (await connectWebSocket(`${url}/mqtt`, { headers })).destroy();
+    else expect(await refusedWith(`${url}/mqtt`, ['mqtt'], { headers })).toBe(403);
+  });
+
+  it.each([
     ['of the host itself', undefined, (url: string) => url.replace('ws:', 'http:')],
     ['that is allowed', ['https://app.example.com'], () => 'https://app.example.com'],
     ['that is any, where all are allowed', ['*'], () => 'https://evil.example'],
@@ -85,6 +99,48 @@ describeInMemory('a WebSocket', (start) => {
     await other.expectNothing();
     await until(() => broker.connections.size === 1);
   });
+
+  it('[A1] [A12] makes nobody hold a long message before its CONNECT was answered, and may send one then', async () => {
+    const { url, broker, client } = await startWith({ maximumUnansweredSize: 100_000 });
+    const long = Buffer.alloc(300_000);
+    const silent = new WebSocket(`${url}/mqtt`, 'mqtt');
+    silent.on('error', () => {}); // it is cut off while it sends
+    await once(silent, 'open');
+    silent.send(long.subarray(0, 1), { fin: false });
+    silent.send(long, { fin: false });
+
+    expect((await once(silent, 'close'))[0]).toBe(1006);
+
+    const known = await client();
+    known.publish('a', { payload: long, qos: 1 });
+    await known.expect({ type: PacketType.PUBACK });
+    await until(() => broker.connections.size === 1);
+  });
+
+  it('[A12] that answers no closing handshake is not held for long', async () => {
+    const { port, broker } = await startWith();
+    const open = async () => {
+      const socket = connect(port, '127.0.0.1');
+      socket.write(
+        'GET /mqtt HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n' +
+          'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: mqtt\r\n\r\n',
+      );
+      await once(socket, 'data');
+      return socket;
+    };
+    const [wrong, away] = [await open(), await open()];
+    const ends = Promise.all([buffer(wrong), buffer(away)]);
+
+    // A text message of three characters, its mask being zero.
+    wrong.write(Buffer.from('818300000000616263', 'hex'));
+    await until(() => broker.connections.size === 1);
+    await broker.drain();
+
+    // Each is told in a close frame why, 1003 and 1000, and does not answer it.
+    const [refusal, farewell] = await ends;
+    expect([refusal[0], refusal.readUInt16BE(2)]).toEqual([0x88, 1003]);
+    expect(farewell.toString('hex')).toBe('880203e8');
+  }, 10_000);
 
   it('[A12] that offers compression gets none', async () => {
     const { url } = await startWith();

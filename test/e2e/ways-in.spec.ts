@@ -22,6 +22,7 @@ import { Inbox } from '../support/inbox.js';
 import { mqttJs } from '../support/mqttjs.js';
 import { accepted, apps, portOf } from '../support/nest-app.js';
 import { programs } from '../support/programs.js';
+import { publishOf, sendTogether } from '../support/scenario.js';
 import { connectWebSocket } from '../support/websockets.js';
 import { WireClient } from '../support/wire-client.js';
 
@@ -69,6 +70,20 @@ describe('WebSocket', () => {
       tls: false,
       remoteAddress: host,
     });
+  });
+
+  it('takes several packets in one message, whatever size each may have', async () => {
+    const { app } = await startWith([{ ws: { port: 0 }, limits: { maximumPacketSize: 1024 } }]);
+    const client = new WireClient(await connectWebSocket(`ws://${host}:${portOf(app)}/mqtt`));
+    const properties = { userProperties: [['name', 'x'.repeat(2000)]] as const };
+    await accepted(client, { properties });
+    await client.subscribe('a');
+    const payload = 'x'.repeat(1000);
+
+    sendTogether(client, [publishOf('a', { payload }), publishOf('a', { payload })]);
+
+    await client.expectPublish('a', payload);
+    await client.expectPublish('a', payload);
   });
 
   it('over TLS serves mqtt.js, and knows the name of its certificate', async () => {
