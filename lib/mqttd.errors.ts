@@ -21,6 +21,13 @@ export class MQTTdUsageError extends Error {
 export const invalidOption = (message: string, options?: ErrorOptions): MQTTdUsageError =>
   new MQTTdUsageError('INVALID_OPTION', message, options);
 
+/** @throws MQTTdUsageError for an option that is not one of `names` */
+export function checkNames(options: object, names: readonly string[], path: string): void {
+  const unknown = Object.keys(options).find((name) => !names.includes(name));
+  if (unknown !== undefined)
+    throw invalidOption(`${path}.${unknown}: there is no such option; the options are ${names.join(', ')}`);
+}
+
 export const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null;
 
 /** A value as texts of errors show it. */

@@ -6,7 +6,7 @@ import { TcpListener } from './listeners/tcp.listener.js';
 import { UnixListener } from './listeners/unix.listener.js';
 import { WebSocketListener } from './listeners/websocket.listener.js';
 import { ScriptedListener } from './scripted/scripted.listener.js';
-import { invalidOption, isObject, MQTTdUsageError, shown } from './mqttd.errors.js';
+import { checkNames, invalidOption, isObject, MQTTdUsageError, shown } from './mqttd.errors.js';
 import {
   checkLimits,
   type MQTTdAddress,
@@ -191,12 +191,6 @@ function checkEntrance(
   ) {
     throw invalidOption(`${path}.mountPoint: ${shown(mountPoint)}; use the begin of a topic, as 'tenants/a/'`);
   }
-}
-
-function checkNames(options: object, names: readonly string[], path: string): void {
-  const unknown = Object.keys(options).find((name) => !names.includes(name));
-  if (unknown !== undefined)
-    throw invalidOption(`${path}.${unknown}: there is no such option; the options are ${names.join(', ')}`);
 }
 
 function checkPort(port: unknown, path: string): void {

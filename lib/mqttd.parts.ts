@@ -6,7 +6,7 @@ import { JwtAuth, type JwtAuthOptions } from './auth/jwt.auth.js';
 import { Auth } from './broker/auth.js';
 import { Router } from './broker/router.js';
 import { Store } from './broker/store.js';
-import { invalidOption, shown } from './mqttd.errors.js';
+import { checkNames, invalidOption, shown } from './mqttd.errors.js';
 import { reasonOf } from './mqttd.outcomes.js';
 import type { MQTTdOptions } from './mqttd.options.js';
 import { DirectRouter } from './routers/direct.router.js';
@@ -62,10 +62,7 @@ const isOnDisk = (store: MQTTdOptions['store']): store is LmdbStoreOptions =>
   typeof store === 'object' && store !== null && !(store instanceof Store) && 'path' in store;
 
 function diskStore(options: LmdbStoreOptions): LmdbStore {
-  const unknown = Object.keys(options).find((name) => name !== 'path' && name !== 'durability');
-  if (unknown !== undefined) {
-    throw new TypeError(`store.${unknown}: there is no such option; the options are path, durability`);
-  }
+  checkNames(options, ['path', 'durability'], 'store');
   const { path, durability } = options;
   if (typeof path !== 'string' || path === '')
     throw new TypeError(`store.path: ${shown(path)}; use the path of a folder`);
@@ -177,11 +174,8 @@ function withUsers({ users, rules, certificates = false }: UsersOption, path: st
 
 const withTokens = ({ jwt }: TokensOption, path: string): Auth =>
   explained(path, () => {
-    const unknown = Object.keys(jwt ?? {}).find((name) => !Object.hasOwn(jwtNames, name));
-    if (unknown === undefined) return new JwtAuth(jwt ?? {});
-    throw new TypeError(
-      `auth.jwt.${unknown}: there is no such option; the options are ${Object.keys(jwtNames).join(', ')}`,
-    );
+    checkNames(jwt ?? {}, Object.keys(jwtNames), 'auth.jwt');
+    return new JwtAuth(jwt ?? {});
   });
 
 const jwtNames: Readonly<Record<keyof JwtAuthOptions, true>> = {

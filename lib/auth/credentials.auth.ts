@@ -1,6 +1,7 @@
 import { createHash, randomBytes, scrypt, timingSafeEqual } from 'node:crypto';
-import { Auth, type Identity, type Login } from '../broker/auth.js';
+import type { Identity, Login } from '../broker/auth.js';
 import type { Client } from '../broker/client.js';
+import { RuledAuth } from './ruled.auth.js';
 import { TopicPermissions, type TopicRules } from './topic-rules.js';
 
 /** A hash made by `hashPassword`, alone or with rules; or the password itself (for development). */
@@ -14,7 +15,7 @@ export type UserEntry = string | (TopicRules & ({ readonly hash: string } | { re
  * Users may change at any time: connected clients are held to it at once.
  * @throws TypeError for an entry that has neither a hash nor a password, and for a rule that is no topic filter
  */
-export class CredentialsAuth extends Auth {
+export class CredentialsAuth extends RuledAuth {
   private readonly users = new Map<string, StoredPassword>();
   private readonly permissions = new Map<string, TopicPermissions>();
   private readonly common: TopicPermissions;
@@ -62,19 +63,7 @@ export class CredentialsAuth extends Auth {
     this.proven.delete(name);
   }
 
-  override mayPublish(client: Client, topic: string): boolean {
-    return this.permissionsOf(client).mayPublish(client, topic);
-  }
-
-  override maySubscribe(client: Client, filter: string): boolean {
-    return this.permissionsOf(client).maySubscribe(client, filter);
-  }
-
-  override mayReceive(client: Client, topic: string): boolean {
-    return this.permissionsOf(client).mayReceive(client, topic);
-  }
-
-  private permissionsOf({ username = '' }: Client): TopicPermissions {
+  protected override permissionsOf({ username = '' }: Client): TopicPermissions {
     const own = this.permissions.get(username);
     if (own) return own;
     return this.users.has(username) || this.takesCertificates ? this.common : none;

@@ -1,9 +1,10 @@
 import { createPublicKey, type KeyObject } from 'node:crypto';
 import type { JWTPayload, JWTVerifyGetKey, JWTVerifyOptions } from 'jose';
-import { Auth, type Identity, type Login, type Verdict } from '../broker/auth.js';
+import type { Identity, Login, Verdict } from '../broker/auth.js';
 import type { Client } from '../broker/client.js';
 import { optionalPackage } from '../broker/optional-package.js';
 import { ReasonCode } from '../protocol/reason-codes.js';
+import { RuledAuth } from './ruled.auth.js';
 import { TopicPermissions, type TopicRules } from './topic-rules.js';
 
 /** What a token has to be signed with, and what it has to say. Exactly one of `secret`, `publicKey` and `jwksUri`. */
@@ -39,7 +40,7 @@ export interface JwtAuthOptions {
  * `jose`.
  * @throws TypeError for options that contradict each other, a key that cannot be read, a rule that is no topic filter
  */
-export class JwtAuth extends Auth {
+export class JwtAuth extends RuledAuth {
   private readonly key: Uint8Array | KeyObject | undefined;
   private readonly checks: JWTVerifyOptions;
   private readonly common: TopicPermissions;
@@ -85,19 +86,7 @@ export class JwtAuth extends Auth {
     } satisfies Identity;
   }
 
-  override mayPublish(client: Client, topic: string): boolean {
-    return this.permissionsOf(client).mayPublish(client, topic);
-  }
-
-  override maySubscribe(client: Client, filter: string): boolean {
-    return this.permissionsOf(client).maySubscribe(client, filter);
-  }
-
-  override mayReceive(client: Client, topic: string): boolean {
-    return this.permissionsOf(client).mayReceive(client, topic);
-  }
-
-  private permissionsOf({ claims }: Client): TopicPermissions {
+  protected override permissionsOf({ claims }: Client): TopicPermissions {
     return (claims && this.own.get(claims)) ?? this.common;
   }
 

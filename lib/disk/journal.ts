@@ -44,11 +44,6 @@ export class Journal {
 
   constructor(private readonly file: DiskFile) {}
 
-  /** Whether something could not be written, and still is not. */
-  get isLate(): boolean {
-    return this.late.size > 0;
-  }
-
   put(table: TableName, key: Buffer | number, value: Buffer): void {
     this.changes.push(new Change(table, key, value));
   }
