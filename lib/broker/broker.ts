@@ -17,6 +17,7 @@ import type { Entrance } from './entrance.js';
 import { Entrances } from './entrances.js';
 import { defaultLimits, type Limits } from './limits.js';
 import type { Listener } from './listener.js';
+import { Loans } from './loans.js';
 import type { Log } from './log.js';
 import type { Message } from './message.js';
 import { Overload } from './overload.js';
@@ -61,6 +62,7 @@ export class Broker {
   readonly retained: RetainedMessages;
   readonly wills: Wills;
   readonly barrier: Barrier;
+  readonly loans = new Loans();
   readonly sessions: Sessions;
   readonly connections = new Set<Connection>();
   /** Counts `beatMs` of a running event loop: while it is blocked no time passes for keep-alive. */
@@ -334,6 +336,7 @@ export class Broker {
   private onBeat(): void {
     this.beat++;
     this.overload.onBeat();
+    this.loans.callIn();
     const now = this.clock.now();
     for (const connection of this.connections) connection.onBeat(this.beat, now);
     this.wills.fireDue(now);

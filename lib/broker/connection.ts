@@ -273,6 +273,7 @@ export class Connection {
       this.destroy();
       return;
     }
+    this.broker.loans.received(chunk.length);
     this.decoder.push(chunk);
     this.read();
   }

@@ -13,6 +13,8 @@ export class Deliveries {
   private readonly inFlight = new Ring<Delivery>();
   private readonly waiting = new Ring<Delivery>();
   private nextSequence = 0;
+  /** Messages with lower sequence numbers lie in no chunk any more. */
+  private keptTo = 0;
   /** How many at the front of `inFlight` were sent on this connection; those behind have to be sent again. */
   private resent = 0;
   private unacknowledged = 0;
@@ -104,6 +106,18 @@ export class Deliveries {
     const all = this.unfinished();
     for (let index = 0; index < this.waiting.length; index++) all.push(this.waiting.at(index)!);
     return all;
+  }
+
+  /** Copies what is still here out of the chunks that it came in; what was here the last time is copied already. */
+  keep(): void {
+    for (const deliveries of [this.waiting, this.inFlight]) {
+      for (let index = deliveries.length - 1; index >= 0; index--) {
+        const { sequence, message, state } = deliveries.at(index)!;
+        if (sequence < this.keptTo) break;
+        if (state !== DeliveryState.Done) message.keep();
+      }
+    }
+    this.keptTo = this.nextSequence;
   }
 
   /** Sequence number behind the last message that was sent; 0 where none was. */

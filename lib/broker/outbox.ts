@@ -3,23 +3,17 @@ import type { Duplex } from 'node:stream';
 import { TLSSocket } from 'node:tls';
 import { PacketType } from '../protocol/packets.js';
 import type { Barrier } from './barrier.js';
-import { copyBytes } from './copy-bytes.js';
 import type { Frame } from './message.js';
+import { Pieces } from './pieces.js';
 
 /**
  * What is to be written to one connection: pieces are staged during the tick and written by one `write` at its end.
  *
- * A system call costs as much as staging twenty frames. Neighbouring slices of one received chunk join into one piece,
- * so what one publisher sends to one subscriber goes through as it came; everything else is copied once, into a buffer
- * that all outboxes share, while first byte and packet identifier are patched.
+ * A system call costs as much as staging twenty frames. What cannot be written as it lies is copied once, into a buffer that
+ * all outboxes share.
  */
 export class Outbox {
-  /** Per piece the bytes it is in, or undefined for a packet of two bytes behind its header. */
-  private buffers: (Buffer | undefined)[] = [];
-  /** Per piece four numbers: start, end, where the packet identifier stands, patch. */
-  private numbers: number[] = [];
-  private count = 0;
-  private stagedBytes = 0;
+  private pieces: Pieces | undefined = undefined;
   private unsentBytes = 0;
   private isOpen = false;
   /** Somebody was told that there is no room. */
@@ -39,7 +33,8 @@ export class Outbox {
 
   /** Whether the peer keeps up: false when more bytes wait for it than may; `onRoom` is called when it has caught up. */
   hasRoom(): boolean {
-    if (this.stagedBytes + this.unsentBytes <= this.limitBytes) return true;
+    const staged = this.pieces === undefined ? 0 : this.pieces.byteLength;
+    if (staged + this.unsentBytes <= this.limitBytes) return true;
     this.wasFull = true;
     return false;
   }
@@ -50,57 +45,65 @@ export class Outbox {
    */
   packet(bytes: Buffer): void {
     if (this.isOpen) {
-      this.stage(bytes, 0, bytes.length, 0, 0);
+      const pieces = this.staging();
+      pieces.add(bytes, 0, bytes.length);
+      this.flushMuch(pieces);
       return;
     }
     if (!this.stream.destroyed) this.stream.write(bytes);
     this.isOpen = bytes[0] >> 4 !== PacketType.AUTH;
-    if (this.count > 0) this.barrier.enlist(this);
+    if (this.pieces) this.barrier.enlist(this);
   }
 
   /** Stages a packet that is only header and packet identifier, such as a plain PUBACK. */
   acknowledge(firstByte: number, packetId: number): void {
-    this.stage(undefined, 0, 4, 0, (firstByte << 16) | packetId);
+    const pieces = this.staging();
+    pieces.addAcknowledgement(firstByte, packetId);
+    this.flushMuch(pieces);
   }
 
   /** Stages a PUBLISH at QoS 0. */
-  publish({ bytes, start, end }: Frame, firstByte: number): void {
-    if (bytes[start] !== firstByte) {
-      this.stage(bytes, start, end, 0, firstByte << 16);
-      return;
-    }
-    const last = this.count - 1;
-    if (last >= 0 && this.buffers[last] === bytes) {
-      const { numbers } = this;
-      if (numbers[last * 4 + 1] === start && numbers[last * 4 + 3] === 0) {
-        numbers[last * 4 + 1] = end;
-        this.grow(end - start);
-        return;
-      }
-    }
-    this.stage(bytes, start, end, 0, 0);
+  publish(frame: Frame, firstByte: number): void {
+    const pieces = this.staging();
+    if (frame.bytes[frame.start] === firstByte) pieces.add(frame.bytes, frame.start, frame.end);
+    else pieces.addPatched(frame, firstByte);
+    this.flushMuch(pieces);
   }
 
   /** Stages a PUBLISH at QoS 1 or 2. */
   publishIdentified(frame: Frame, firstByte: number, packetId: number): void {
-    this.stage(frame.bytes, frame.start, frame.end, frame.packetIdAt, (firstByte << 16) | packetId);
+    const pieces = this.staging();
+    pieces.addIdentified(frame, firstByte, packetId);
+    this.flushMuch(pieces);
   }
 
   /** Writes what is staged. */
   flush(): void {
-    if (this.count === 0 || !this.isOpen) return;
-    const { stream } = this;
+    const { pieces, stream } = this;
+    if (pieces === undefined || !this.isOpen) return;
+    this.pieces = undefined;
     if (stream.destroyed || stream.writableEnded) {
-      this.clear();
+      pieces.giveBack();
       return;
     }
     const isIdle = stream.writableLength === 0;
-    const bytes = this.single(isIdle) ?? this.assemble(isIdle && this.writesThrough);
-    this.clear();
+    // Written where it lies, unless a slow peer would keep a large chunk alive by it.
+    const bytes = (isIdle ? pieces.single : undefined) ?? assemble(pieces, isIdle && this.writesThrough);
+    pieces.giveBack();
     stream.write(bytes);
     // The socket is not done with the shared buffer: it keeps this one, the next flush takes another.
     if (stream.writableLength > 0 && bytes.buffer === shared.buffer) shared = Buffer.allocUnsafeSlow(sharedSize);
     this.noteUnsent();
+  }
+
+  private staging(): Pieces {
+    if (this.pieces !== undefined) return this.pieces;
+    this.barrier.enlist(this);
+    return (this.pieces = Pieces.take());
+  }
+
+  private flushMuch({ byteLength }: Pieces): void {
+    if (byteLength >= flushBytes) this.flush();
   }
 
   private noteUnsent(): void {
@@ -109,77 +112,17 @@ export class Outbox {
     this.wasFull = false;
     this.onRoom();
   }
+}
 
-  private stage(bytes: Buffer | undefined, start: number, end: number, packetIdAt: number, patch: number): void {
-    const { numbers, count } = this;
-    const at = count * 4;
-    this.buffers[count] = bytes;
-    numbers[at] = start;
-    numbers[at + 1] = end;
-    numbers[at + 2] = packetIdAt;
-    numbers[at + 3] = patch;
-    this.count = count + 1;
-    if (count === 0) this.barrier.enlist(this);
-    this.grow(end - start);
-  }
-
-  private grow(bytes: number): void {
-    this.stagedBytes += bytes;
-    if (this.stagedBytes >= flushBytes) this.flush();
-  }
-
-  /** A single unpatched piece can be written where it lies, unless a slow peer would keep a large chunk alive by it. */
-  private single(isIdle: boolean): Buffer | undefined {
-    if (this.count !== 1 || this.numbers[3] !== 0 || !isIdle) return undefined;
-    return this.buffers[0]!.subarray(this.numbers[0], this.numbers[1]);
-  }
-
-  private assemble(mayShare: boolean): Buffer {
-    const { buffers, numbers, count, stagedBytes } = this;
-    const target = mayShare && stagedBytes <= sharedSize ? shared : Buffer.allocUnsafe(stagedBytes);
-    let at = 0;
-    for (let piece = 0; piece < count; piece++) {
-      const bytes = buffers[piece];
-      const patch = numbers[piece * 4 + 3];
-      if (bytes === undefined) {
-        target[at++] = patch >>> 16;
-        target[at++] = 2;
-        target[at++] = (patch >>> 8) & 0xff;
-        target[at++] = patch & 0xff;
-        continue;
-      }
-      const start = numbers[piece * 4];
-      const end = numbers[piece * 4 + 1];
-      copyBytes(bytes, target, at, start, end);
-      if (patch !== 0) {
-        target[at] = patch >>> 16;
-        const packetIdAt = numbers[piece * 4 + 2];
-        if (packetIdAt !== 0) {
-          target[at + packetIdAt - start] = (patch >>> 8) & 0xff;
-          target[at + packetIdAt - start + 1] = patch & 0xff;
-        }
-      }
-      at += end - start;
-    }
-    return target.subarray(0, at);
-  }
-
-  private clear(): void {
-    const { count } = this;
-    this.count = 0;
-    this.stagedBytes = 0;
-    if (count > keptPieces) {
-      this.buffers = [];
-      this.numbers = [];
-    } else {
-      for (let piece = 0; piece < count; piece++) this.buffers[piece] = undefined;
-    }
-  }
+function assemble(pieces: Pieces, mayShare: boolean): Buffer {
+  const { byteLength } = pieces;
+  const isShared = mayShare && byteLength <= sharedSize;
+  const target = isShared ? shared : Buffer.allocUnsafe(byteLength);
+  pieces.copyTo(target);
+  return isShared ? target.subarray(0, byteLength) : target;
 }
 
 /** Staged bytes that are written without waiting for the end of the tick. */
 const flushBytes = 131_072;
 const sharedSize = 262_144;
 let shared = Buffer.allocUnsafeSlow(sharedSize);
-/** Room for pieces that an outbox keeps between ticks. */
-const keptPieces = 64;

@@ -45,6 +45,8 @@ export class Session implements Subscriber, ShareMember {
   private readonly waiting: (() => void)[] = [];
   /** Retained messages on their way, by the filter of their subscription. */
   private retained: TopicTree<RetainedDelivery> | undefined;
+  /** Whether messages of it may still lie in the chunks of their publishers. */
+  isBorrower = false;
   private isPumping = false;
   private isEnded = false;
 
@@ -126,7 +128,7 @@ export class Session implements Subscriber, ShareMember {
     const { identifiers } = matched;
     if (qos === 0) this.sendAtMostOnce(message, retain, identifiers);
     else if (this.isQueuedWhereItEntered(message, share)) return;
-    else this.enqueue(new Delivery(message.keep(), qos, retain, identifiers, share));
+    else this.enqueue(new Delivery(message, qos, retain, identifiers, share));
   }
 
   /** Whether its queue has no room for the message, when what has expired has given way. */
@@ -151,7 +153,7 @@ export class Session implements Subscriber, ShareMember {
     const identifiers = subscription.identifier === undefined ? undefined : [subscription.identifier];
     const { retain } = message;
     if (qos === 0) this.sendAtMostOnce(message, retain, identifiers);
-    else this.enqueue(new Delivery(message.keep(), qos, retain, identifiers, undefined));
+    else this.enqueue(new Delivery(message, qos, retain, identifiers, undefined));
   }
 
   /** The client is connected. */
@@ -217,6 +219,11 @@ export class Session implements Subscriber, ShareMember {
     for (const { share, message } of [...sent, ...waiting]) share!.handOut(message);
   }
 
+  /** Its messages stay longer than the chunks that they came in may. */
+  keep(): void {
+    this.ownDeliveries?.keep();
+  }
+
   /** A QoS 2 message was routed: it is not routed again before its packet identifier is released ([MQTT-4.3.3-10]). */
   receive(packetId: number): void {
     this.received.add(packetId);
@@ -270,6 +277,7 @@ export class Session implements Subscriber, ShareMember {
   private enqueue(delivery: Delivery): void {
     const { deliveries, broker, stored } = this;
     if (stored?.isDurable) {
+      delivery.message.keep();
       stored.append(delivery);
       return;
     }
@@ -280,6 +288,7 @@ export class Session implements Subscriber, ShareMember {
     deliveries.enqueue(delivery);
     broker.store.enqueue(this, delivery);
     if (this.connection) this.pump();
+    broker.loans.lend(this);
   }
 
   /** One message always fits, however large: else it could never be delivered. */
