@@ -4,6 +4,7 @@ import { PacketType, type ProtocolVersion, type PublishPacket, type QoS } from '
 import type { Properties } from '../protocol/properties.js';
 import type { Client } from './client.js';
 import { copyBytes } from './copy-bytes.js';
+import type { Delivery } from './deliveries.js';
 
 /**
  * The bytes of a PUBLISH; the first byte and the packet identifier are patched while copying.
@@ -49,6 +50,8 @@ export class Message {
   readonly expiresAt: number;
   /** Names this message where it may be routed twice, and must reach nobody twice. */
   publishId: string | undefined = undefined;
+  /** As it went to its last receiver at QoS 1 or 2. */
+  delivery: Delivery | undefined = undefined;
   private payloadBytes: Buffer;
   private payloadStart: number;
   private payloadEnd: number;

@@ -1,13 +1,12 @@
-import { publishFirstByte } from '../protocol/packet-encoder.js';
-import { PacketType, prescribedFlags } from '../protocol/packets.js';
 import { matches } from '../topics/topic-names.js';
 import { TopicTree, type Subscription, type Target } from '../topics/topic-tree.js';
 import type { Broker } from './broker.js';
 import { frameFor } from './client-frame.js';
 import type { Connection } from './connection.js';
 import type { Decision } from './decider.js';
-import { Deliveries, Delivery, DeliveryState, packetIdOf } from './deliveries.js';
+import { deliveryOf, type Deliveries, type Delivery } from './deliveries.js';
 import type { Message } from './message.js';
+import { Outgoing } from './outgoing.js';
 import type { RetainedDelivery } from './retained-delivery.js';
 import { ReceiveRights } from './rights.js';
 import type { Subscriber } from './router.js';
@@ -34,7 +33,7 @@ export class Session implements Subscriber, ShareMember {
   /** Characters of all those filters. */
   subscriptionBytes = 0;
   /** Made when they are needed: most clients never do. */
-  private ownDeliveries: Deliveries | undefined = undefined;
+  private ownOutgoing: Outgoing | undefined = undefined;
   private receivedIds: Set<number> | undefined = undefined;
   private decisions: Map<number, Promise<Decision>> | undefined = undefined;
   private faultCounts: Map<number, number> | undefined = undefined;
@@ -47,7 +46,6 @@ export class Session implements Subscriber, ShareMember {
   private retained: TopicTree<RetainedDelivery> | undefined;
   /** Whether messages of it may still lie in the chunks of their publishers. */
   isBorrower = false;
-  private isPumping = false;
   private isEnded = false;
 
   constructor(
@@ -56,8 +54,12 @@ export class Session implements Subscriber, ShareMember {
   ) {}
 
   /** Its QoS 1 and 2 messages. */
+  get outgoing(): Outgoing {
+    return (this.ownOutgoing ??= new Outgoing(this));
+  }
+
   get deliveries(): Deliveries {
-    return (this.ownDeliveries ??= new Deliveries());
+    return this.outgoing.deliveries;
   }
 
   /** Packet identifiers of QoS 2 messages received and not yet released. */
@@ -90,11 +92,11 @@ export class Session implements Subscriber, ShareMember {
   }
 
   get inFlight(): number {
-    return this.ownDeliveries?.sending ?? 0;
+    return this.ownOutgoing?.deliveries.sending ?? 0;
   }
 
   get queued(): number {
-    return this.ownDeliveries?.queued ?? 0;
+    return this.ownOutgoing?.deliveries.queued ?? 0;
   }
 
   /** Retained messages for a new subscription are on their way, and live ones must not overtake them. */
@@ -128,16 +130,14 @@ export class Session implements Subscriber, ShareMember {
     const { identifiers } = matched;
     if (qos === 0) this.sendAtMostOnce(message, retain, identifiers);
     else if (this.isQueuedWhereItEntered(message, share)) return;
-    else this.enqueue(new Delivery(message, qos, retain, identifiers, share));
+    else this.enqueue(deliveryOf(message, qos, retain, identifiers, share));
   }
 
   /** Whether its queue has no room for the message, when what has expired has given way. */
-  isFullFor({ topic, size }: Message): boolean {
-    if (!this.mayReceive(topic)) return false;
-    if (this.stored?.isDurable) return this.stored.isFullFor?.(size) === true;
-    if (!this.isFull(size)) return false;
-    this.drop(this.deliveries.takeExpired(this.broker.clock.now()));
-    return this.isFull(size);
+  isFullFor(message: Message): boolean {
+    if (!this.mayReceive(message.topic)) return false;
+    if (this.stored?.isDurable) return this.stored.isFullFor?.(message.size) === true;
+    return this.outgoing.isFullFor(message);
   }
 
   /** A message of the stored queue, in its turn. */
@@ -153,7 +153,7 @@ export class Session implements Subscriber, ShareMember {
     const identifiers = subscription.identifier === undefined ? undefined : [subscription.identifier];
     const { retain } = message;
     if (qos === 0) this.sendAtMostOnce(message, retain, identifiers);
-    else this.enqueue(new Delivery(message, qos, retain, identifiers, undefined));
+    else this.enqueue(deliveryOf(message, qos, retain, identifiers, undefined));
   }
 
   /** The client is connected. */
@@ -182,14 +182,9 @@ export class Session implements Subscriber, ShareMember {
     if (client) for (const written of held) this.broker.announce('unsubscribed', client, written);
   }
 
-  /** Behind the CONNACK, what is unfinished goes out again, then what waited ([MQTT-4.4.0-1]). */
+  /** Behind the CONNACK, what is unfinished goes out again, then what waited. */
   resume(): void {
-    for (const delivery of this.ownDeliveries?.unfinished() ?? []) {
-      // [MQTT-4.9.0-3] no Receive Maximum delays a PUBREL; nor any commit, as this one is repeated
-      if (delivery.state === DeliveryState.Released)
-        this.connection!.sendAcknowledgement(pubrelFirstByte, packetIdOf(delivery));
-      else this.sendNext(this.connection!);
-    }
+    this.ownOutgoing?.resume(this.connection!);
     this.pump();
   }
 
@@ -198,7 +193,7 @@ export class Session implements Subscriber, ShareMember {
     this.connection = undefined;
     this.waiting.length = 0;
     this.retained = undefined;
-    this.ownDeliveries?.rewind();
+    this.ownOutgoing?.deliveries.rewind();
   }
 
   /** The session is over: nothing is delivered to it any more. */
@@ -206,22 +201,14 @@ export class Session implements Subscriber, ShareMember {
     this.isEnded = true;
   }
 
-  /**
-   * Gives what it has not finished on behalf of groups back to them: what was not sent yet, and at the session's end what
-   * was sent at QoS 1. [MQTT-4.8.2-4] [MQTT-4.8.2-5] QoS 2 that was sent goes to no one else.
-   */
+  /** Gives what it has not finished on behalf of groups back to them. */
   handBack(shares: ReadonlySet<SharedSubscription>): void {
-    const { deliveries, broker } = this;
-    const sent = this.isEnded ? deliveries.sentAtLeastOnce(shares) : [];
-    for (const delivery of sent) this.settle(delivery);
-    const waiting = deliveries.takeShared(shares);
-    for (const delivery of waiting) broker.store.acknowledge(this, delivery);
-    for (const { share, message } of [...sent, ...waiting]) share!.handOut(message);
+    this.ownOutgoing?.handBack(shares, this.isEnded);
   }
 
   /** Its messages stay longer than the chunks that they came in may. */
   keep(): void {
-    this.ownDeliveries?.keep();
+    this.ownOutgoing?.deliveries.keep();
   }
 
   /** A QoS 2 message was routed: it is not routed again before its packet identifier is released ([MQTT-4.3.3-10]). */
@@ -233,14 +220,8 @@ export class Session implements Subscriber, ShareMember {
   /** Sends what waits, as far as Receive Maximum and the outbox allow. */
   pump(): void {
     const { connection } = this;
-    // A message too large for the client settles at once and comes back here.
-    if (!connection || this.isPumping) return;
-    this.isPumping = true;
-    try {
-      while (this.ownDeliveries && this.sendNext(connection));
-    } finally {
-      this.isPumping = false;
-    }
+    if (!connection) return;
+    this.ownOutgoing?.pump(connection);
     if (this.stored && this.queued < refillBelow) this.stored.refill();
     if (this.waiting.length > 0 && this.keepsUp()) for (const resume of this.waiting.splice(0)) resume();
   }
@@ -256,64 +237,19 @@ export class Session implements Subscriber, ShareMember {
     this.waiting.push(resume);
   }
 
-  /** PUBACK, or a PUBREC that refuses: the message is done. */
-  acknowledge(delivery: Delivery): void {
-    this.settle(delivery);
-    this.pump();
-  }
-
-  /** PUBREC: from here on only PUBREL is repeated ([MQTT-4.3.3-6]). */
-  release(delivery: Delivery): void {
-    if (delivery.state === DeliveryState.Released) return;
-    delivery.state = DeliveryState.Released;
-    this.broker.store.handedOver(this, delivery);
-  }
-
   /** The node where a message enters puts it into every stored queue, also that of a session which is here. */
   private isQueuedWhereItEntered(message: Message, share: SharedSubscription | undefined): boolean {
     return message.fromNode !== undefined && share === undefined && this.stored?.isDurable === true;
   }
 
   private enqueue(delivery: Delivery): void {
-    const { deliveries, broker, stored } = this;
+    const { stored } = this;
     if (stored?.isDurable) {
       delivery.message.keep();
       stored.append(delivery);
-      return;
+    } else {
+      this.outgoing.enqueue(delivery);
     }
-    if (this.isFull(delivery.size) && !this.makeRoom(delivery)) {
-      broker.counters.messagesDropped++;
-      return;
-    }
-    deliveries.enqueue(delivery);
-    broker.store.enqueue(this, delivery);
-    if (this.connection) this.pump();
-    broker.loans.lend(this);
-  }
-
-  /** One message always fits, however large: else it could never be delivered. */
-  private isFull(size: number): boolean {
-    const { queued, queuedBytes } = this.deliveries;
-    if (queued === 0) return false;
-    const { maximumQueuedMessages, maximumQueuedBytes } = this.broker.limits;
-    return queued >= maximumQueuedMessages || queuedBytes + size > maximumQueuedBytes;
-  }
-
-  /** What has expired gives way first, then what `onQueueFull` says. */
-  private makeRoom(delivery: Delivery): boolean {
-    const { deliveries, broker } = this;
-    const dropped = deliveries.takeExpired(broker.clock.now());
-    if (broker.limits.onQueueFull === 'dropOldest') {
-      while (this.isFull(delivery.size)) dropped.push(deliveries.dropOldest()!);
-    }
-    this.drop(dropped);
-    return !this.isFull(delivery.size);
-  }
-
-  private drop(dropped: readonly Delivery[]): void {
-    const { counters, store } = this.broker;
-    counters.messagesDropped += dropped.length;
-    for (const delivery of dropped) store.acknowledge(this, delivery);
   }
 
   private sendAtMostOnce(message: Message, retain: boolean, identifiers: readonly number[] | undefined): void {
@@ -327,42 +263,8 @@ export class Session implements Subscriber, ShareMember {
     connection!.outbox.publish(frame, retain ? 0x31 : 0x30);
   }
 
-  private sendNext(connection: Connection): boolean {
-    const { deliveries } = this;
-    // [MQTT-3.3.4-9] [MQTT-4.9.0-2]
-    if (deliveries.sending >= connection.receiveMaximum || !connection.outbox.hasRoom()) return false;
-    const delivery = deliveries.next();
-    if (!delivery) return false;
-    this.send(connection, delivery);
-    return true;
-  }
-
-  private send(connection: Connection, delivery: Delivery): void {
-    const { message, qos, retain, identifiers } = delivery;
-    // It may have been allowed when it was queued.
-    if (this.isBarred(message.topic)) {
-      this.settle(delivery);
-      return;
-    }
-    const isResent = delivery.state === DeliveryState.Sent;
-    // [MQTT-3.3.2-5] [MQTT-4.3.3-7] a message that was sent once does not expire
-    const isLate = !isResent && message.expiresAt !== Infinity && message.isExpired(this.broker.clock.now());
-    const frame = isLate ? undefined : frameFor(connection, message, true, identifiers);
-    if (frame === undefined) {
-      this.broker.counters.messagesDropped++;
-      this.settle(delivery);
-      return;
-    }
-    delivery.state = DeliveryState.Sent;
-    this.broker.counters.messagesSent++;
-    // [MQTT-3.3.1-1] [MQTT-3.3.1-3]
-    connection.outbox.publishIdentified(frame, publishFirstByte(isResent, qos, retain), packetIdOf(delivery));
-    // It had to wait, and who retains it keeps only what came in.
-    if (retain) message.forgetFrames();
-  }
-
   /** Asked about all that is to be queued or sent. */
-  private isBarred(topic: string): boolean {
+  isBarred(topic: string): boolean {
     const isBarred = !this.mayReceive(topic);
     if (isBarred) this.broker.counters.messagesBarred++;
     return isBarred;
@@ -373,14 +275,8 @@ export class Session implements Subscriber, ShareMember {
     for (const filter of revoked) if (matches(filter, topic)) return true;
     return false;
   }
-
-  private settle(delivery: Delivery): void {
-    this.deliveries.settle(delivery);
-    this.broker.store.acknowledge(this, delivery);
-  }
 }
 
-const pubrelFirstByte = (PacketType.PUBREL << 4) | prescribedFlags(PacketType.PUBREL);
 /** Messages of the stored queue that wait in memory: with fewer it is asked for more. */
 const refillBelow = 64;
 /** Topics whose pending retained messages are remembered. */

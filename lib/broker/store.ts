@@ -42,12 +42,16 @@ export abstract class Store {
   /** @param filter as the client wrote it, `$share/group/` included */
   abstract saveSubscription(session: Session, filter: string, subscription: Subscription): void;
   abstract deleteSubscription(session: Session, filter: string): void;
-  /** A QoS 1 or 2 message waits for the session's client, or is in flight to it. */
-  abstract enqueue(session: Session, delivery: Delivery): void;
+  /**
+   * A QoS 1 or 2 message waits for the session's client, or is in flight to it.
+   * @param sequence its place among the session's messages
+   * @returns its place in the store: what it is called in the following two; 0 where it has none
+   */
+  abstract enqueue(session: Session, delivery: Delivery, sequence: number): number;
   /** The client acknowledged a message, or it was dropped. */
-  abstract acknowledge(session: Session, delivery: Delivery): void;
+  abstract acknowledge(session: Session, sequence: number, place: number): void;
   /** PUBREC came for a QoS 2 message: the client has it, and from here on only PUBREL is repeated. */
-  abstract handedOver(session: Session, delivery: Delivery): void;
+  abstract handedOver(session: Session, delivery: Delivery, sequence: number, place: number): void;
   /** A QoS 2 message came in from the client. */
   abstract received(session: Session, packetId: number): void;
   /** Its PUBREL came: the packet identifier is free again. */

@@ -52,31 +52,24 @@ export const encodeSubscription = (filter: string, subscription: Subscription): 
 export const decodeSubscription = (bytes: Buffer): [filter: string, subscription: Subscription] =>
   JSON.parse(bytes.toString()) as [string, Subscription];
 
-/** An entry of a queue: session, sequence number, whether PUBREC came, and then the delivery. */
-export interface QueueEntry {
+/** Of an entry of a queue: session, sequence number, whether PUBREC came. Behind it stands the delivery. */
+export interface EntryHeader {
   readonly number: number;
   readonly sequence: number;
   readonly isReleased: boolean;
-  readonly delivery: Buffer;
 }
 
 /** @param now milliseconds since the epoch */
-export const encodeEntry = (number: number, delivery: Delivery, isReleased: boolean, now: number): Buffer =>
-  writeDelivery(
-    writer
-      .begin()
-      .uint32(number)
-      .uint48(delivery.sequence)
-      .byte(isReleased ? 1 : 0),
-    delivery,
-    now,
-  ).body();
+export function encodeEntry({ number, sequence, isReleased }: EntryHeader, delivery: Delivery, now: number): Buffer {
+  const header = writer.begin().uint32(number).uint48(sequence);
+  return writeDelivery(header.byte(isReleased ? 1 : 0), delivery, now).body();
+}
 
 /** One writer for all: encoding is synchronous and `body()` copies out. */
 const writer = new ByteWriter();
 
 /** The delivery is a view. */
-export const decodeEntry = (bytes: Buffer): QueueEntry => ({
+export const decodeEntry = (bytes: Buffer): EntryHeader & { readonly delivery: Buffer } => ({
   number: bytes.readUInt32BE(0),
   sequence: bytes.readUIntBE(4, 6),
   isReleased: bytes[10] === 1,

@@ -13,6 +13,7 @@ import {
   keyOf,
   numberKey,
   placeKey,
+  type EntryHeader,
 } from './disk-records.js';
 import type { Journal } from './journal.js';
 
@@ -52,7 +53,7 @@ export class DiskSessions {
     this.numbers.delete(session);
     this.journal.remove('sessions', keyOf(session.clientId));
     this.journal.remove('wills', numberKey(number));
-    for (const delivery of session.deliveries.all()) if (delivery.place > 0) this.remove(delivery.place);
+    for (const { place } of session.deliveries.all()) if (place > 0) this.remove(place);
     const { stored } = session as { stored?: { readonly places?: readonly number[] } };
     for (const place of stored?.places ?? []) this.remove(place);
     for (const packetId of session.received) this.journal.remove('received', numberKey(number, packetId));
@@ -72,23 +73,21 @@ export class DiskSessions {
     this.journal.concern(session.connection?.client);
   }
 
-  enqueue(session: Session, delivery: Delivery): void {
+  /** @returns its place; 0 where the session is not kept */
+  enqueue(session: Session, delivery: Delivery, sequence: number): number {
     const number = this.numbers.get(session);
-    if (number === undefined) return;
-    delivery.place = this.nextPlace++;
-    this.put(number, delivery, false);
+    if (number === undefined) return 0;
+    const place = this.nextPlace++;
+    this.put({ number, sequence, place, isReleased: false }, delivery);
     this.journal.concern(delivery.message.publisher);
-  }
-
-  acknowledge({ place }: Delivery): void {
-    if (place > 0) this.remove(place);
+    return place;
   }
 
   /** From here on the message itself is not needed. */
-  handedOver(session: Session, delivery: Delivery): void {
+  handedOver(session: Session, delivery: Delivery, sequence: number, place: number): void {
     const number = this.numbers.get(session);
-    if (number === undefined || delivery.place === 0) return;
-    this.put(number, delivery, true);
+    if (number === undefined) return;
+    this.put({ number, sequence, place, isReleased: true }, delivery);
     this.journal.concern(session.connection?.client);
   }
 
@@ -131,8 +130,7 @@ export class DiskSessions {
     try {
       const { sequence, isReleased, delivery: record } = decodeEntry(bytes);
       const delivery = decodeDelivery(record, clock.now(), (name) => subscriptions.group(name));
-      delivery.place = place;
-      return { delivery, sequence, isReleased };
+      return { delivery, sequence, place, isReleased };
     } catch (error) {
       log.error(`a stored message cannot be read place=${place}`, error);
       return undefined;
@@ -143,9 +141,8 @@ export class DiskSessions {
     this.journal.remove('queue', place);
   }
 
-  private put(number: number, delivery: Delivery, isReleased: boolean): void {
-    const entry = encodeEntry(number, delivery, isReleased, this.broker.clock.now());
-    this.journal.put('queue', delivery.place, entry);
+  private put({ place, ...entry }: EntryHeader & { place: number }, delivery: Delivery): void {
+    this.journal.put('queue', place, encodeEntry(entry, delivery, this.broker.clock.now()));
   }
 
   private write(session: Session): void {
@@ -165,6 +162,7 @@ export class DiskSessions {
 interface StoredDelivery {
   readonly delivery: Delivery;
   readonly sequence: number;
+  readonly place: number;
   readonly isReleased: boolean;
 }
 

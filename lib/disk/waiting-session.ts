@@ -41,12 +41,13 @@ export class WaitingSession implements StoredSession {
     // Of a broker that was killed nobody knows what it had sent: as much as it may have.
     const maybeSent = session.broker.limits.maximumInFlight;
     let index = 0;
-    for (const { delivery, sequence, isReleased } of this.sessions.read(this.places)) {
+    const { deliveries } = session;
+    for (const { delivery, sequence, place, isReleased } of this.sessions.read(this.places)) {
       const isSent = this.sentTo === undefined ? index++ < maybeSent : sequence < this.sentTo;
-      if (isReleased) delivery.state = DeliveryState.Released;
-      else if (isSent) delivery.state = DeliveryState.Sent;
-      if (delivery.state === DeliveryState.Waiting) session.deliveries.take(delivery, sequence);
-      else session.deliveries.restore(delivery, sequence);
+      if (isReleased) deliveries.restore(delivery, sequence, DeliveryState.Released);
+      else if (isSent) deliveries.restore(delivery, sequence, DeliveryState.Sent);
+      else deliveries.take(delivery, sequence);
+      deliveries.setLastPlace(place);
     }
     this.places.length = 0;
   }
@@ -68,9 +69,7 @@ export class WaitingSession implements StoredSession {
       counters.messagesDropped++;
       return;
     }
-    delivery.sequence = this.nextSequence++;
-    this.sessions.enqueue(this.session, delivery);
-    this.places.push(delivery.place);
+    this.places.push(this.sessions.enqueue(this.session, delivery, this.nextSequence++));
     this.bytes += delivery.size;
   }
 

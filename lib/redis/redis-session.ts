@@ -76,14 +76,13 @@ export class RedisSession implements StoredSession, QueueOwner {
     if (!this.isDurable) return;
     const { handedOver, inFlight, queued } = this.state;
     const unfinished = [
-      ...handedOver.map((sequence) => [sequence, releasedDelivery()] as const),
+      ...handedOver.map((sequence) => ({ sequence, delivery: receivedDelivery(), state: DeliveryState.Released })),
       ...inFlight.flatMap(([sequence, record]) => {
         const delivery = this.decode(record);
-        if (delivery) delivery.state = DeliveryState.Sent;
-        return delivery ? [[sequence, delivery] as const] : [];
+        return delivery ? [{ sequence, delivery, state: DeliveryState.Sent }] : [];
       }),
-    ].sort(([one], [other]) => one - other);
-    for (const [sequence, delivery] of unfinished) session.deliveries.restore(delivery, sequence);
+    ].sort((one, other) => one.sequence - other.sequence);
+    for (const { delivery, sequence, state } of unfinished) session.deliveries.restore(delivery, sequence, state);
     for (const [sequence, record] of queued) {
       const delivery = this.decode(record);
       if (delivery) session.take(delivery, sequence);
@@ -266,9 +265,7 @@ const mostInMemory = 256;
 const batch = 128;
 
 /** What is left of a QoS 2 message that its receiver has: only its packet identifier matters. */
-function releasedDelivery(): Delivery {
+function receivedDelivery(): Delivery {
   const fields = { topic: '', payload: Buffer.alloc(0), qos: 2, retain: false } as const;
-  const delivery = new Delivery(Message.of(fields, 0), 2, false, undefined, undefined);
-  delivery.state = DeliveryState.Released;
-  return delivery;
+  return new Delivery(Message.of(fields, 0), 2, false, undefined, undefined);
 }

@@ -69,16 +69,16 @@ export class LmdbStore extends Store {
     this.parts?.sessions.deleteSubscription(session, filter);
   }
 
-  override enqueue(session: Session, delivery: Delivery): void {
-    this.parts?.sessions.enqueue(session, delivery);
+  override enqueue(session: Session, delivery: Delivery, sequence: number): number {
+    return this.parts?.sessions.enqueue(session, delivery, sequence) ?? 0;
   }
 
-  override acknowledge(_session: Session, delivery: Delivery): void {
-    this.parts?.sessions.acknowledge(delivery);
+  override acknowledge(_session: Session, _sequence: number, place: number): void {
+    if (place > 0) this.parts?.sessions.remove(place);
   }
 
-  override handedOver(session: Session, delivery: Delivery): void {
-    this.parts?.sessions.handedOver(session, delivery);
+  override handedOver(session: Session, delivery: Delivery, sequence: number, place: number): void {
+    if (place > 0) this.parts?.sessions.handedOver(session, delivery, sequence, place);
   }
 
   override received(session: Session, packetId: number): void {

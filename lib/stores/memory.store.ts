@@ -10,7 +10,9 @@ export class MemoryStore extends Store {
   override deleteSession(): void {}
   override saveSubscription(): void {}
   override deleteSubscription(): void {}
-  override enqueue(): void {}
+  override enqueue(): number {
+    return 0;
+  }
   override acknowledge(): void {}
   override handedOver(): void {}
   override received(): void {}

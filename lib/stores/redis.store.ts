@@ -43,11 +43,11 @@ export class RedisStore extends Store {
     this.expect(session, this.sessions!.subscriptions.delete(session, filter));
   }
 
-  override acknowledge(session: Session, { sequence }: Delivery): void {
+  override acknowledge(session: Session, sequence: number): void {
     durable(session)?.settle(sequence);
   }
 
-  override handedOver(session: Session, { sequence }: Delivery): void {
+  override handedOver(session: Session, _delivery: Delivery, sequence: number): void {
     durable(session)?.handOver(sequence);
   }
 
@@ -67,7 +67,9 @@ export class RedisStore extends Store {
   // What the session has is in Redis by other ways: its claim and its release, the queue, the router.
   override saveSession(): void {}
   override deleteSession(): void {}
-  override enqueue(): void {}
+  override enqueue(): number {
+    return 0;
+  }
   override received(): void {}
   override retain(): void {}
 

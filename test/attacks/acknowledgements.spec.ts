@@ -55,7 +55,7 @@ describeOverTransports('acknowledgements that do not fit', (start) => {
       await client.expect({ type: PUBCOMP, packetId, reasonCode: 0x92 });
     }
 
-    expect(broker.broker.sessions.get('c')!.deliveries.length).toBe(0);
+    expect(broker.broker.sessions.get('c')!.deliveries.all()).toEqual([]);
   });
 
   it('[A29] a PUBACK or PUBCOMP does not end a QoS 2 message, a PUBREC or PUBCOMP no QoS 1 message', async () => {

@@ -1,7 +1,7 @@
 import { expect, it } from '@jest/globals';
 import { beatMs } from '../../lib/broker/connection.js';
 import { encodePacket } from '../../lib/protocol/packet-encoder.js';
-import { PacketType, type PublishPacket } from '../../lib/protocol/packets.js';
+import { PacketType } from '../../lib/protocol/packets.js';
 import { describeInMemory, publishKept } from '../support/scenario.js';
 import type { TestBroker } from '../support/test-broker.js';
 
@@ -9,13 +9,13 @@ const fillerBytes = 60_000;
 
 const publish = (topic: string, payload: Buffer, qos: 0 | 1 = 0): Buffer => {
   const fields = { type: PacketType.PUBLISH, dup: false, retain: false, packetId: qos } as const;
-  return encodePacket({ ...fields, topic, payload, qos } as PublishPacket, 4);
+  return encodePacket({ ...fields, topic, payload, qos }, 4);
 };
 
 /** Bytes of memory that the one message of a session keeps alive. */
 function heldBy({ broker }: TestBroker, clientId: string): number {
-  const [{ message }] = broker.sessions.get(clientId)!.deliveries.all();
-  return message.payload.buffer.byteLength;
+  const [{ delivery }] = broker.sessions.get(clientId)!.deliveries.all();
+  return delivery.message.payload.buffer.byteLength;
 }
 
 describeInMemory('a message that nobody acknowledges', (start) => {

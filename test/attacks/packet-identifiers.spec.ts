@@ -71,7 +71,7 @@ describeInMemory('all packet identifiers', (start) => {
 
       acknowledgeAll(subscriber, PUBACK, [...packetIds.slice(1), packetId]);
       await subscriber.expectNothing();
-      expect([...broker.broker.sessions.values()].map(({ deliveries }) => deliveries.length)).toEqual([0, 0]);
+      expect([...broker.broker.sessions.values()].map(({ deliveries }) => deliveries.all().length)).toEqual([0, 0]);
     },
     longTimeoutMs,
   );

@@ -131,7 +131,7 @@ describeInMemory('the bounds of a queue', (start) => {
       for (const { packetId } of packets) subscriber.acknowledge(4, packetId);
       await leave(subscriber);
     }
-    expect(deliveries(broker).length).toBe(0);
+    expect(deliveries(broker).all()).toEqual([]);
     expect(broker.broker.counters.messagesDropped).toBe(15);
   });
 

@@ -111,7 +111,7 @@ export class ModelSubscriber {
       // [MQTT-4.3.3-10] exactly once, or not at all when it expired
       if (qos === 2) expect(times).toBeLessThanOrEqual(1);
     }
-    expect(this.broker.broker.sessions.get('sub')!.deliveries.length).toBe(0);
+    expect(this.broker.broker.sessions.get('sub')!.deliveries.all()).toEqual([]);
   }
 
   private finish(packetId: number, type: 4 | 7): void {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import * as fc from 'fast-check';
-import { Deliveries, Delivery, DeliveryState, packetIdOf } from '../../../lib/broker/deliveries.js';
+import { Deliveries, Delivery, DeliveryState } from '../../../lib/broker/deliveries.js';
 import { Message } from '../../../lib/broker/message.js';
 import { makeShareStrategy } from '../../../lib/broker/share-strategy.js';
 import { SharedSubscription } from '../../../lib/broker/shared-subscription.js';
@@ -122,14 +122,15 @@ class Comparison {
     expect(deliveries.queued).toBe(naive.waiting.length);
     expect(deliveries.queuedBytes).toBe(naive.waiting.length * size);
     expect(deliveries.sending).toBe(naive.inFlight.filter(({ isSent }) => isSent).length);
-    expect(deliveries.length).toBe(naive.waiting.length + naive.inFlight.length);
+    expect(deliveries.all().length).toBe(naive.waiting.length + naive.inFlight.length);
     const inFlight = naive.inFlight.map(({ sequence }) => sequence);
     expect(deliveries.unfinished().map(({ sequence }) => sequence)).toEqual(inFlight);
     const asked = new Set([1, 2, packetIds - 1, packetIds]);
     for (const { sequence } of [...naive.inFlight, ...naive.waiting.slice(0, 3)]) {
       for (const near of [sequence - 1, sequence, sequence + 1]) asked.add((near % packetIds) + 1);
     }
-    for (const packetId of asked) expect(deliveries.find(packetId)?.sequence).toBe(naive.find(packetId)?.sequence);
+    for (const packetId of asked)
+      expect(this.sequenceAt(deliveries.find(packetId))).toBe(naive.find(packetId)?.sequence);
     const used = naive.inFlight.map(({ sequence }) => sequence % packetIds);
     expect(new Set(used).size).toBe(used.length);
   }
@@ -142,14 +143,17 @@ class Comparison {
     const message = messages[sequence % messages.length];
     const delivery = new Delivery(message, qos, false, undefined, share);
     naive.waiting.push({ sequence, share, expiresAt: message.expiresAt });
-    this.deliveries.enqueue(delivery);
-    if (delivery.sequence !== sequence) throw new Error('a sequence number was left out or used twice');
+    if (this.deliveries.enqueue(delivery) !== sequence) throw new Error('a sequence number was left out or used twice');
   }
 
   private next(): void {
-    const delivery = this.deliveries.next();
-    expect(delivery?.sequence).toBe(this.naive.next()?.sequence);
-    if (delivery?.state === DeliveryState.Waiting) delivery.state = DeliveryState.Sent;
+    const index = this.deliveries.next();
+    expect(this.sequenceAt(index)).toBe(this.naive.next()?.sequence);
+    if (index >= 0) this.deliveries.mark(index, DeliveryState.Sent);
+  }
+
+  private sequenceAt(index: number): number | undefined {
+    return index < 0 ? undefined : this.deliveries.sequenceAt(index);
   }
 
   private acknowledge(type: 'settle' | 'release', pick: number): void {
@@ -157,13 +161,13 @@ class Comparison {
     if (inFlight.length === 0) return;
     const index = pick % inFlight.length;
     const packetId = (inFlight[index].sequence % packetIds) + 1;
-    const delivery = this.deliveries.find(packetId) as Delivery;
-    expect(packetIdOf(delivery)).toBe(packetId);
+    const found = this.deliveries.find(packetId);
+    expect(this.deliveries.packetIdAt(found)).toBe(packetId);
     if (type === 'release') {
-      delivery.state = DeliveryState.Released;
+      this.deliveries.mark(found, DeliveryState.Released);
       inFlight[index].isReleased = true;
     } else {
-      this.deliveries.settle(delivery);
+      this.deliveries.settle(found);
       inFlight.splice(index, 1);
     }
   }

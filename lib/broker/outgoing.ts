@@ -1,0 +1,169 @@
+import { publishFirstByte } from '../protocol/packet-encoder.js';
+import { PacketType, prescribedFlags } from '../protocol/packets.js';
+import { frameFor } from './client-frame.js';
+import type { Connection } from './connection.js';
+import { Deliveries, DeliveryState, type Delivery, type PlacedDelivery } from './deliveries.js';
+import type { Session } from './session.js';
+import type { SharedSubscription } from './shared-subscription.js';
+
+/**
+ * The QoS 1 and 2 messages of a session on their way to its client: bounded while they wait, sent in their order as far as
+ * Receive Maximum and outbox allow, each until it is acknowledged. Every change is told to the store.
+ */
+export class Outgoing {
+  readonly deliveries = new Deliveries();
+  private isPumping = false;
+
+  constructor(private readonly session: Session) {}
+
+  /** Puts a message at the end, and sends it if it can go. */
+  enqueue(delivery: Delivery): void {
+    const { deliveries, session } = this;
+    const { broker, connection } = session;
+    if (this.isFull(delivery) && !this.makeRoom(delivery)) {
+      broker.counters.messagesDropped++;
+      return;
+    }
+    const place = broker.store.enqueue(session, delivery, deliveries.enqueue(delivery));
+    if (place > 0) deliveries.setLastPlace(place);
+    broker.loans.lend(session);
+    if (connection) session.pump();
+  }
+
+  /** Whether there is no room for the message, when what has expired has given way. */
+  isFullFor(sized: Sized): boolean {
+    if (!this.isFull(sized)) return false;
+    this.drop(this.deliveries.takeExpired(this.session.broker.clock.now()));
+    return this.isFull(sized);
+  }
+
+  /** Sends what can go. */
+  pump(connection: Connection): void {
+    // A message too large for the client settles at once and comes back here.
+    if (this.isPumping) return;
+    this.isPumping = true;
+    try {
+      while (this.sendNext(connection));
+    } finally {
+      this.isPumping = false;
+    }
+  }
+
+  /** Behind the CONNACK, what is unfinished goes out again ([MQTT-4.4.0-1]). */
+  resume(connection: Connection): void {
+    const { deliveries } = this;
+    for (const { state, packetId } of deliveries.unfinished()) {
+      // [MQTT-4.9.0-3] no Receive Maximum delays a PUBREL; nor any commit, as this one is repeated
+      if (state === DeliveryState.Released) connection.sendAcknowledgement(pubrelFirstByte, packetId);
+      else this.sendNext(connection);
+    }
+  }
+
+  /** PUBACK, PUBCOMP, or a PUBREC that refuses: the message is done. */
+  acknowledge(index: number): void {
+    this.settle(index);
+    this.session.pump();
+  }
+
+  /** PUBREC: from here on only PUBREL is repeated ([MQTT-4.3.3-6]). */
+  release(index: number): void {
+    const { deliveries, session } = this;
+    if (deliveries.stateAt(index) === DeliveryState.Released) return;
+    deliveries.mark(index, DeliveryState.Released);
+    const [sequence, place] = [deliveries.sequenceAt(index), deliveries.placeAt(index)];
+    session.broker.store.handedOver(session, deliveries.at(index), sequence, place);
+  }
+
+  /**
+   * Gives what is not finished on behalf of groups back to them: what was not sent yet, and at the session's end what
+   * was sent at QoS 1. [MQTT-4.8.2-4] [MQTT-4.8.2-5] QoS 2 that was sent goes to no one else.
+   */
+  handBack(shares: ReadonlySet<SharedSubscription>, isEnded: boolean): void {
+    const { deliveries } = this;
+    const taken = [...(isEnded ? deliveries.takeSent(shares) : []), ...deliveries.takeShared(shares)];
+    this.forget(taken);
+    for (const { delivery } of taken) delivery.share!.handOut(delivery.message);
+  }
+
+  private sendNext(connection: Connection): boolean {
+    const { deliveries } = this;
+    // [MQTT-3.3.4-9] [MQTT-4.9.0-2]
+    if (deliveries.sending >= connection.receiveMaximum || !connection.outbox.hasRoom()) return false;
+    const index = deliveries.next();
+    if (index < 0) return false;
+    this.send(connection, index);
+    return true;
+  }
+
+  private send(connection: Connection, index: number): void {
+    const { deliveries, session } = this;
+    const { message, qos, retain, identifiers } = deliveries.at(index);
+    // It may have been allowed when it was queued.
+    if (session.isBarred(message.topic)) {
+      this.settle(index);
+      return;
+    }
+    const { counters, clock } = session.broker;
+    const isResent = deliveries.stateAt(index) === DeliveryState.Sent;
+    // [MQTT-3.3.2-5] [MQTT-4.3.3-7] a message that was sent once does not expire
+    const isLate = !isResent && message.expiresAt !== Infinity && message.isExpired(clock.now());
+    const frame = isLate ? undefined : frameFor(connection, message, true, identifiers);
+    if (frame === undefined) {
+      counters.messagesDropped++;
+      this.settle(index);
+      return;
+    }
+    deliveries.mark(index, DeliveryState.Sent);
+    counters.messagesSent++;
+    // [MQTT-3.3.1-1] [MQTT-3.3.1-3]
+    const firstByte = publishFirstByte(isResent, qos, retain);
+    connection.outbox.publishIdentified(frame, firstByte, deliveries.packetIdAt(index));
+    // It had to wait, and who retains it keeps only what came in.
+    if (retain) message.forgetFrames();
+  }
+
+  private settle(index: number): void {
+    const { deliveries, session } = this;
+    const [sequence, place] = [deliveries.sequenceAt(index), deliveries.placeAt(index)];
+    deliveries.settle(index);
+    session.broker.store.acknowledge(session, sequence, place);
+  }
+
+  /** One message always fits, however large: else it could never be delivered. */
+  private isFull(sized: Sized): boolean {
+    const { queued, queuedBytes } = this.deliveries;
+    if (queued === 0) return false;
+    const { maximumQueuedMessages, maximumQueuedBytes } = this.session.broker.limits;
+    return queued >= maximumQueuedMessages || queuedBytes + sized.size > maximumQueuedBytes;
+  }
+
+  /** What has expired gives way first, then what `onQueueFull` says. */
+  private makeRoom(sized: Sized): boolean {
+    const { deliveries, session } = this;
+    const { clock, limits } = session.broker;
+    const dropped = deliveries.takeExpired(clock.now());
+    if (limits.onQueueFull === 'dropOldest') {
+      while (this.isFull(sized)) dropped.push(deliveries.dropOldest()!);
+    }
+    this.drop(dropped);
+    return !this.isFull(sized);
+  }
+
+  private drop(dropped: readonly PlacedDelivery[]): void {
+    this.session.broker.counters.messagesDropped += dropped.length;
+    this.forget(dropped);
+  }
+
+  /** The store does not need them any more. */
+  private forget(taken: readonly PlacedDelivery[]): void {
+    const { store } = this.session.broker;
+    for (const { sequence, place } of taken) store.acknowledge(this.session, sequence, place);
+  }
+}
+
+/** A message or a delivery: bytes that it takes. */
+interface Sized {
+  readonly size: number;
+}
+
+const pubrelFirstByte = (PacketType.PUBREL << 4) | prescribedFlags(PacketType.PUBREL);
