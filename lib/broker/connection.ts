@@ -1,7 +1,13 @@
 import type { Duplex } from 'node:stream';
 import { MqttError, UnsupportedProtocolError } from '../protocol/mqtt-error.js';
 import { PacketDecoder } from '../protocol/packet-decoder.js';
-import { PacketType, prescribedFlags, type Packet, type ProtocolVersion } from '../protocol/packets.js';
+import {
+  PacketType,
+  isAcknowledgement,
+  prescribedFlags,
+  type Packet,
+  type ProtocolVersion,
+} from '../protocol/packets.js';
 import { ReasonCode } from '../protocol/reason-codes.js';
 import type { Departure } from './announcements.js';
 import { encodeAnswer, farewell, refusal, unsupportedVersion } from './answers.js';
@@ -58,6 +64,7 @@ export class Connection {
   private owed = 0;
   private owedBytes = 0;
   private isWaitingForAnswers = false;
+  private isPumpDue = false;
   private departure: Departure | undefined;
   private isClosing = false;
   private isGone = false;
@@ -134,6 +141,11 @@ export class Connection {
     const session = this.session!;
     const barred = barredSubscriptions(this.entrance.auth, this.client!, session.subscriptions);
     this.whenKnown([barred], ([filters]) => session.revoke(filters));
+  }
+
+  /** There is room for messages to the client: they go when the acknowledgements that came together are handled. */
+  pumpSoon(): void {
+    this.isPumpDue = true;
   }
 
   /** An answer waits for what it promises; a client to which too many are owed is not read. */
@@ -279,14 +291,17 @@ export class Connection {
   }
 
   private read(): void {
+    const { broker } = this;
     try {
       while (this.isOpen && this.parked === 0 && !this.isWaitingForRoom && !this.owesMoreThan(1)) {
         const packet = this.decoder.next();
         if (packet === undefined) break;
-        this.heardAt = this.broker.beat;
+        this.heardAt = broker.beat;
         if (this.client === undefined && packet.type === PacketType.CONNECT) {
           this.protocolVersion = packet.protocolVersion;
         }
+        // What acknowledgements make room for comes before the answer to what is behind them.
+        if (this.isPumpDue && !isAcknowledgement(packet.type)) this.pump();
         handlePacket(this, packet);
       }
     } catch (error) {
@@ -294,14 +309,21 @@ export class Connection {
       this.fail(error);
     }
     if (!this.isOpen) return;
+    if (this.isPumpDue) this.pump();
     // A client that does not take our answers is not listened to, and one to whom too many are owed has to wait.
     if (!this.outbox.hasRoom()) this.isWaitingForRoom = true;
     if (this.owesMoreThan(1)) this.isWaitingForAnswers = true;
     if (this.isWaitingForRoom || this.isWaitingForAnswers) this.stream.pause();
   }
 
+  private pump(): void {
+    this.isPumpDue = false;
+    this.session!.pump();
+  }
+
   /** @param part of what may be owed to one client */
   private owesMoreThan(part: number): boolean {
+    if (this.owed === 0) return false;
     const { receiveMaximum, maximumUndecidedBytes } = this.entrance.limits;
     return this.owed > receiveMaximum * part || this.owedBytes > maximumUndecidedBytes * part;
   }

@@ -356,7 +356,7 @@ export class Deliveries {
   /** Moves everything into a ring of `room` slots; empty ones among what waits stay behind. */
   private moveTo(room: number): void {
     const { slots, marks, sequences, places, head, count, flying } = this;
-    this.slots = new Array<Delivery | undefined>(room).fill(undefined);
+    this.slots = Array.from<Delivery | undefined>({ length: room }).fill(undefined);
     this.marks = new Uint32Array(room);
     this.sequences = new Float64Array(room);
     if (places.length > 0) this.places = new Float64Array(room);

@@ -6,17 +6,23 @@ import type { Client } from './client.js';
 import { copyBytes } from './copy-bytes.js';
 import type { Delivery } from './deliveries.js';
 
+/** The bytes of a PUBLISH; the first byte and the packet identifier are patched while copying. */
+export interface Frame {
+  /** The packet is `bytes[start, end)`. */
+  readonly bytes: Buffer;
+  readonly start: number;
+  readonly end: number;
+  /** Where the packet identifier stands; 0 when the frame has none (QoS 0). */
+  readonly packetIdAt: number;
+}
+
 /**
- * The bytes of a PUBLISH; the first byte and the packet identifier are patched while copying.
+ * One that did not come in like this.
  *
  * A class: of object literals V8 keeps count, and makes those of which many live long in its old space from then on, dead
  * ones included, and young bytes hang on to them. That took a quarter of the messages per CPU-second at QoS 1.
  */
-export class Frame {
-  /**
-   * @param bytes the packet is `bytes[start, end)`
-   * @param packetIdAt where the packet identifier stands; 0 when the frame has none (QoS 0)
-   */
+export class OwnFrame implements Frame {
   constructor(
     readonly bytes: Buffer,
     readonly start: number,
@@ -41,9 +47,9 @@ export interface MessageFields {
 /**
  * A published application message on its way through the broker.
  *
- * It remembers its encoded frames, one for each of (version 5 or not) x (with packet identifier or not), whatever the
- * number of subscribers. Where the bytes that came in are already such a frame, they are it. They lie in the chunk
- * that the socket gave: `keep()` copies them out for whoever holds the message longer than the tick.
+ * The bytes that came in are mostly those that go out, whatever the number of subscribers; what has to be encoded (for another
+ * version, or with or without packet identifier) is remembered. What came in lies in the chunk that the socket gave: `keep()`
+ * copies it out for whoever holds the message longer than that may live.
  */
 export class Message {
   /** Milliseconds since the epoch; Infinity without a Message Expiry Interval. */
@@ -52,15 +58,12 @@ export class Message {
   publishId: string | undefined = undefined;
   /** As it went to its last receiver at QoS 1 or 2. */
   delivery: Delivery | undefined = undefined;
-  private payloadBytes: Buffer;
-  private payloadStart: number;
-  private payloadEnd: number;
-  private isKept: boolean;
-  private received: Frame | undefined;
-  private plain: Frame | undefined;
-  private identified: Frame | undefined;
-  private plain5: Frame | undefined;
-  private identified5: Frame | undefined;
+  /** False while it lies in a chunk. */
+  private isKept = true;
+  /** What came in, where that is what goes out to those of the same version and kind. */
+  private received: Frame | undefined = undefined;
+  /** What was encoded, by version and kind. */
+  private made: (Frame | undefined)[] | undefined = undefined;
 
   private constructor(
     readonly topic: string,
@@ -69,17 +72,13 @@ export class Message {
     public properties: Properties | undefined,
     readonly publisher: Client | undefined,
     receivedAt: number,
-    bytes: Buffer,
-    start: number,
-    end: number,
-    isKept: boolean,
+    /** The payload is `bytes[payloadStart, payloadEnd)`. */
+    private bytes: Buffer,
+    private payloadStart: number,
+    private payloadEnd: number,
     /** The node that it came from; undefined where it entered. Who stands for other nodes leaves it alone then. */
     readonly fromNode: string | undefined,
   ) {
-    this.payloadBytes = bytes;
-    this.payloadStart = start;
-    this.payloadEnd = end;
-    this.isKept = isKept;
     const expiry = properties?.messageExpiryInterval;
     // An interval of 0 is for who is there at this moment.
     this.expiresAt = expiry === undefined ? Infinity : receivedAt + (expiry * 1000 || 1);
@@ -88,7 +87,7 @@ export class Message {
   /** A message made on this side: by the application, or a client's will. The payload must not change any more. */
   static of(fields: MessageFields, now: number): Message {
     const { topic, qos, retain, properties, publisher, payload, fromNode } = fields;
-    return new Message(topic, qos, retain, properties, publisher, now, payload, 0, payload.length, true, fromNode);
+    return new Message(topic, qos, retain, properties, publisher, now, payload, 0, payload.length, fromNode);
   }
 
   /**
@@ -96,19 +95,18 @@ export class Message {
    * @param mountPoint stands in front of the publisher's topics
    */
   static received(packet: ReceivedPublish, topic: string, publisher: Client, now: number, mountPoint: string): Message {
-    const { qos, bytes, start, end, topicEnd, payloadStart, retain } = packet;
+    const { qos, bytes, end, payloadStart, retain } = packet;
     const properties = mountPoint === '' ? packet.properties : mounted(packet.properties, mountPoint);
     const forwarded = properties === undefined ? undefined : withoutAlias(properties);
-    const from = undefined;
-    const message = new Message(topic, qos, retain, forwarded, publisher, now, bytes, payloadStart, end, false, from);
-    if (forwarded === packet.properties && mountPoint === '')
-      message.receive(new Frame(bytes, start, end, qos === 0 ? 0 : topicEnd));
+    const message = new Message(topic, qos, retain, forwarded, publisher, now, bytes, payloadStart, end, undefined);
+    message.isKept = false;
+    if (forwarded === packet.properties && mountPoint === '') message.received = packet;
     return message;
   }
 
   /** A view of the payload, made anew at each call. */
   get payload(): Buffer {
-    return this.payloadBytes.subarray(this.payloadStart, this.payloadEnd);
+    return this.bytes.subarray(this.payloadStart, this.payloadEnd);
   }
 
   get hasPayload(): boolean {
@@ -136,25 +134,30 @@ export class Message {
     const from = received?.start ?? this.payloadStart;
     // Copy: a 20-byte view would keep the whole 64 KiB read buffer alive.
     const copy = Buffer.allocUnsafe(this.payloadEnd - from);
-    copyBytes(this.payloadBytes, copy, 0, from, this.payloadEnd);
-    this.payloadBytes = copy;
+    copyBytes(this.bytes, copy, 0, from, this.payloadEnd);
+    this.bytes = copy;
     this.payloadStart -= from;
     this.payloadEnd -= from;
     if (received) {
       const packetIdAt = received.packetIdAt === 0 ? 0 : received.packetIdAt - from;
-      this.receive(new Frame(this.payloadBytes, 0, this.payloadEnd, packetIdAt));
+      this.received = new OwnFrame(copy, 0, this.payloadEnd, packetIdAt);
     }
     return this;
   }
 
   /** The frame for every subscriber of that version, with or without a packet identifier. */
   frame(version: ProtocolVersion, isIdentified: boolean): Frame {
-    if (version === 5) {
-      if (isIdentified) return (this.identified5 ??= this.encode(5, true, this.properties));
-      return (this.plain5 ??= this.encode(5, false, this.properties));
+    const { received } = this;
+    if (
+      received !== undefined &&
+      isIdentified === this.qos > 0 &&
+      (version === 5) === (this.publisher!.protocolVersion === 5)
+    ) {
+      return received;
     }
-    if (isIdentified) return (this.identified ??= this.encode(4, true, undefined));
-    return (this.plain ??= this.encode(4, false, undefined));
+    const kind = (version === 5 ? 2 : 0) + (isIdentified ? 1 : 0);
+    this.made ??= [undefined, undefined, undefined, undefined];
+    return (this.made[kind] ??= this.encode(version, isIdentified, version === 5 ? this.properties : undefined));
   }
 
   /**
@@ -171,23 +174,17 @@ export class Message {
     return this.encode(5, isIdentified, { ...this.properties, ...expiry, ...own }, topic);
   }
 
-  /** What came in is what goes out: the received bytes are the frame of their own version and kind. */
-  private receive(frame: Frame): void {
-    this.received = frame;
-    if (this.publisher?.protocolVersion === 5) {
-      if (this.qos > 0) this.identified5 = frame;
-      else this.plain5 = frame;
-    } else if (this.qos > 0) this.identified = frame;
-    else this.plain = frame;
-  }
-
   /** Gives back the frames that were made of it: they are made anew when asked for. For who holds many messages. */
   forgetFrames(): void {
-    this.plain = this.identified = this.plain5 = this.identified5 = undefined;
-    if (this.received) this.receive(this.received);
+    this.made = undefined;
   }
 
-  private encode(version: 4 | 5, isIdentified: boolean, properties: Properties | undefined, topic = this.topic): Frame {
+  private encode(
+    version: ProtocolVersion,
+    isIdentified: boolean,
+    properties: Properties | undefined,
+    topic = this.topic,
+  ): Frame {
     const qos = isIdentified ? 1 : 0;
     const { payload } = this;
     const packet: PublishPacket = {
@@ -200,14 +197,14 @@ export class Message {
       payload,
       properties,
     };
-    const bytes = encodePacket(packet, version);
+    const bytes = encodePacket(packet, version === 5 ? 5 : 4);
     let packetIdAt = 0;
     if (isIdentified) {
       let body = 1;
       while (bytes[body] >= 0x80) body++;
       packetIdAt = body + 3 + ((bytes[body + 1] << 8) | bytes[body + 2]);
     }
-    return new Frame(bytes, 0, bytes.length, packetIdAt);
+    return new OwnFrame(bytes, 0, bytes.length, packetIdAt);
   }
 }
 

@@ -62,7 +62,8 @@ export class Outgoing {
   /** PUBACK, PUBCOMP, or a PUBREC that refuses: the message is done. */
   acknowledge(index: number): void {
     this.settle(index);
-    this.session.pump();
+    // Acknowledgements come in rows.
+    this.session.connection?.pumpSoon();
   }
 
   /** PUBREC: from here on only PUBREL is repeated ([MQTT-4.3.3-6]). */

@@ -3,7 +3,7 @@ import { NotKeptError } from '../broker/router.js';
 import type { DiskFile, TableName } from './disk-file.js';
 import { placeKey, writePlace } from './disk-records.js';
 
-/** A class: of object literals V8 would keep count, as of those in `Frame`. */
+/** A class: of object literals V8 would keep count, as of those in `OwnFrame`. */
 class Change {
   constructor(
     readonly table: TableName,

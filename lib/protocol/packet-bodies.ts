@@ -45,10 +45,15 @@ function decodeConnack(reader: ByteReader, version: ProtocolVersion): Packet {
   return { type: PacketType.CONNACK, sessionPresent: flags === 1, reasonCode, properties };
 }
 
+/** An acknowledgement that is only a packet identifier, as most are: one of these comes for each message. */
+export function decodePlainAcknowledgement(type: AcknowledgePacket['type'], bytes: Buffer, body: number): Packet {
+  const packetId = (bytes[body] << 8) | bytes[body + 1];
+  if (packetId === 0) throw zeroPacketId(packetName(type));
+  return { type, packetId, reasonCode: 0, properties: undefined };
+}
+
 function decodeAcknowledge(type: AcknowledgePacket['type'], reader: ByteReader, version: ProtocolVersion): Packet {
   const packetId = readPacketId(reader, type);
-  // The usual case, without a spread: one of these comes for each message.
-  if (reader.remaining === 0) return { type, packetId, reasonCode: 0, properties: undefined };
   return { type, packetId, ...decodeReason(reader, version, type) };
 }
 

@@ -1,8 +1,15 @@
 import { ByteReader } from './byte-reader.js';
 import { decodeConnect, decodeProtocolVersion } from './connect-body.js';
 import { MqttError, malformed } from './mqtt-error.js';
-import { decodeBody } from './packet-bodies.js';
-import { PacketType, packetName, prescribedFlags, type Packet, type ProtocolVersion } from './packets.js';
+import { decodeBody, decodePlainAcknowledgement } from './packet-bodies.js';
+import {
+  PacketType,
+  isAcknowledgement,
+  packetName,
+  prescribedFlags,
+  type Packet,
+  type ProtocolVersion,
+} from './packets.js';
 import { ReasonCode } from './reason-codes.js';
 import { decodePublish } from './received-publish.js';
 import { SeenTopics } from './seen-topics.js';
@@ -150,6 +157,7 @@ export class PacketDecoder {
     body++;
     const type = first >> 4;
     if (type === PacketType.PUBLISH) return decodePublish(bytes, start, body, end, this.protocolVersion, this);
+    if (end - body === 2 && isAcknowledgement(type)) return decodePlainAcknowledgement(type, bytes, body);
     const reader = this.reader.over(bytes, body, end);
     const packet =
       type === PacketType.CONNECT ? this.decodeConnect(reader) : decodeBody(type, reader, this.protocolVersion!);

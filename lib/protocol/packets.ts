@@ -23,6 +23,10 @@ export const PacketType = {
 export const prescribedFlags = (type: number): number =>
   type === PacketType.PUBREL || type === PacketType.SUBSCRIBE || type === PacketType.UNSUBSCRIBE ? 2 : 0;
 
+/** PUBACK, PUBREC, PUBREL or PUBCOMP. */
+export const isAcknowledgement = (type: number): type is AcknowledgePacket['type'] =>
+  type >= PacketType.PUBACK && type <= PacketType.PUBCOMP;
+
 /** 3 is MQTT 3.1 (`MQIsdp`), 4 is MQTT 3.1.1, 5 is MQTT 5.0: the level byte of CONNECT. */
 export type ProtocolVersion = 3 | 4 | 5;
 

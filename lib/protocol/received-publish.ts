@@ -17,10 +17,10 @@ export class ReceivedPublish implements PublishPacket {
     /** The chunk; the packet is `bytes[start, end)`. */
     readonly bytes: Buffer,
     readonly start: number,
-    /** Where the packet identifier stands at QoS 1 and 2. */
-    readonly topicEnd: number,
-    readonly payloadStart: number,
     readonly end: number,
+    /** Where the packet identifier stands; 0 at QoS 0. */
+    readonly packetIdAt: number,
+    readonly payloadStart: number,
   ) {}
 
   get dup(): boolean {
@@ -84,5 +84,6 @@ export function decodePublish(
       ? new MqttError(ReasonCode.ProtocolError, 'a PUBLISH has neither topic name nor topic alias', 'MQTT-4.7.3-1')
       : malformed('a topic name is empty', '4.7.3-1');
   }
-  return new ReceivedPublish(first, topic, packetId, properties, bytes, start, topicEnd, position, end);
+  const packetIdAt = qos === 0 ? 0 : topicEnd;
+  return new ReceivedPublish(first, topic, packetId, properties, bytes, start, end, packetIdAt, position);
 }

@@ -1,6 +1,7 @@
 /** The rules of MQTT 5, 4.7 and 4.8.2, for topic names and topic filters as strings. */
 
 const longestBytes = 65_535;
+const dollar = 0x24;
 /** Levels that a name or filter may have: what is walked recursively and kept per level has a bound. */
 export const maximumLevels = 128;
 
@@ -40,9 +41,9 @@ export function parseShare(filter: string): { group: string; filter: string } | 
   return hasWildcard(group) ? undefined : { group, filter: filter.slice(slash + 1) };
 }
 
-/** Whether a topic is the broker's own: clients may read it at most. */
+/** Whether a topic is the broker's own: clients may read it at most. Asked for each message, so the first character decides. */
 export const isReserved = (topic: string): boolean =>
-  topic.startsWith('$') && /^\$(?:SYS|CONTROL|share)(?:\/|$)/.test(topic);
+  topic.charCodeAt(0) === dollar && /^\$(?:SYS|CONTROL|share)(?:\/|$)/.test(topic);
 
 /** Whether `+` or `#` occurs at all. */
 export const hasWildcard = (filter: string): boolean => filter.includes('+') || filter.includes('#');

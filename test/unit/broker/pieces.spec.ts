@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import * as fc from 'fast-check';
-import { Frame } from '../../../lib/broker/message.js';
+import { OwnFrame } from '../../../lib/broker/message.js';
 import { Pieces } from '../../../lib/broker/pieces.js';
 
 const chunks = [3, 120, 40_000].map((length, chunk) => Buffer.from(Array.from({ length }, (_, at) => chunk + at)));
@@ -39,10 +39,10 @@ function stage(pieces: Pieces, steps: readonly Step[]): Buffer {
     const own = Buffer.from(bytes.subarray(start, end));
     if (one.type === 'bytes') pieces.add(bytes, start, end);
     else own[0] = firstByte;
-    if (one.type === 'patched') pieces.addPatched(new Frame(bytes, start, end, 0), firstByte);
+    if (one.type === 'patched') pieces.addPatched(new OwnFrame(bytes, start, end, 0), firstByte);
     if (one.type === 'identified') {
       own.writeUInt16BE(packetId, 1);
-      pieces.addIdentified(new Frame(bytes, start, end, packetIdAt), firstByte, packetId);
+      pieces.addIdentified(new OwnFrame(bytes, start, end, packetIdAt), firstByte, packetId);
     }
     expected.push(own);
   }
@@ -98,7 +98,7 @@ describe('Pieces', () => {
   it('are not written as they lie where one of them is patched', () => {
     const [, chunk] = chunks;
     const pieces = Pieces.take();
-    pieces.addPatched(new Frame(chunk, 0, 10, 0), 0x31);
+    pieces.addPatched(new OwnFrame(chunk, 0, 10, 0), 0x31);
 
     expect(pieces.single).toBeUndefined();
     expect(assembled(pieces)).toEqual(Buffer.from([0x31, ...chunk.subarray(1, 10)]));

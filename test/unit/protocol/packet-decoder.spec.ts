@@ -139,7 +139,7 @@ describe('PacketDecoder', () => {
 
       expect(packet.bytes).toBe(chunk);
       expect(chunk.subarray(packet.start, packet.end)).toEqual(hex(`32 0a 0003'a/b' 0007 00{} "hi"`));
-      expect(chunk.readUInt16BE(packet.topicEnd)).toBe(7);
+      expect(chunk.readUInt16BE(packet.packetIdAt)).toBe(7);
       expect(packet.payloadStart).toBe(packet.end - 2);
     });
 
