@@ -4,7 +4,7 @@ import { PacketType, type ProtocolVersion, type PublishPacket, type QoS } from '
 import type { Properties } from '../protocol/properties.js';
 import type { Client } from './client.js';
 import { copyBytes } from './copy-bytes.js';
-import type { Delivery } from './deliveries.js';
+import type { Delivery } from './delivery.js';
 
 /** The bytes of a PUBLISH; the first byte and the packet identifier are patched while copying. */
 export interface Frame {

@@ -2,7 +2,8 @@ import { publishFirstByte } from '../protocol/packet-encoder.js';
 import { PacketType, prescribedFlags } from '../protocol/packets.js';
 import { frameFor } from './client-frame.js';
 import type { Connection } from './connection.js';
-import { Deliveries, DeliveryState, type Delivery, type PlacedDelivery } from './deliveries.js';
+import { Deliveries } from './deliveries.js';
+import { DeliveryState, type Delivery, type PlacedDelivery } from './delivery.js';
 import type { Session } from './session.js';
 import type { SharedSubscription } from './shared-subscription.js';
 

@@ -1,5 +1,5 @@
 import type { Subscription } from '../topics/topic-tree.js';
-import type { Delivery } from './deliveries.js';
+import type { Delivery } from './delivery.js';
 import type { Message } from './message.js';
 import type { Session } from './session.js';
 import type { Broker } from './broker.js';

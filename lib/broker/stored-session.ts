@@ -1,6 +1,6 @@
 import type { WillFields } from '../protocol/packets.js';
 import type { Client } from './client.js';
-import type { Delivery } from './deliveries.js';
+import type { Delivery } from './delivery.js';
 import type { Session } from './session.js';
 import type { Subscription } from '../topics/topic-tree.js';
 

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { Delivery } from '../broker/deliveries.js';
+import type { Delivery } from '../broker/delivery.js';
 import { ByteWriter } from '../protocol/byte-writer.js';
 import { writeDelivery } from '../records/delivery-record.js';
 import type { Subscription } from '../topics/topic-tree.js';

@@ -1,5 +1,5 @@
 import type { Broker } from '../broker/broker.js';
-import type { Delivery } from '../broker/deliveries.js';
+import type { Delivery } from '../broker/delivery.js';
 import type { Session } from '../broker/session.js';
 import type { LeftWill } from '../broker/wills.js';
 import { decodeDelivery, encodeWill } from '../records/delivery-record.js';

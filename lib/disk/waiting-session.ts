@@ -1,4 +1,4 @@
-import { DeliveryState, type Delivery } from '../broker/deliveries.js';
+import { DeliveryState, type Delivery } from '../broker/delivery.js';
 import type { Session } from '../broker/session.js';
 import type { StoredSession } from '../broker/stored-session.js';
 import type { Subscription } from '../topics/topic-tree.js';

@@ -1,5 +1,5 @@
 import type { Client } from '../broker/client.js';
-import { Delivery } from '../broker/deliveries.js';
+import { Delivery } from '../broker/delivery.js';
 import type { SharedSubscription } from '../broker/shared-subscription.js';
 import { ByteReader } from '../protocol/byte-reader.js';
 import { ByteWriter } from '../protocol/byte-writer.js';

@@ -1,4 +1,4 @@
-import { Delivery } from '../broker/deliveries.js';
+import { Delivery } from '../broker/delivery.js';
 import type { Message } from '../broker/message.js';
 import type { Subscriber } from '../broker/router.js';
 import type { SharedSubscription } from '../broker/shared-subscription.js';

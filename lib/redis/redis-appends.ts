@@ -1,4 +1,4 @@
-import type { Delivery } from '../broker/deliveries.js';
+import type { Delivery } from '../broker/delivery.js';
 import { Ring } from '../broker/ring.js';
 import { encodeDelivery } from '../records/delivery-record.js';
 import type { RedisLink } from './redis-link.js';

@@ -1,4 +1,4 @@
-import { Delivery, DeliveryState } from '../broker/deliveries.js';
+import { Delivery, DeliveryState } from '../broker/delivery.js';
 import { Message } from '../broker/message.js';
 import type { Session } from '../broker/session.js';
 import type { StoredSession, WillFate } from '../broker/stored-session.js';

@@ -1,5 +1,5 @@
 import type { Broker } from '../broker/broker.js';
-import type { Delivery } from '../broker/deliveries.js';
+import type { Delivery } from '../broker/delivery.js';
 import type { Session } from '../broker/session.js';
 import { Store } from '../broker/store.js';
 import type { ClaimRequest, StoredSession } from '../broker/stored-session.js';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { Delivery } from '../../lib/broker/deliveries.js';
+import { Delivery } from '../../lib/broker/delivery.js';
 import { Message } from '../../lib/broker/message.js';
 import { encodeEntry, frameVersion, queuedHeader } from '../../lib/redis/node-frame.js';
 import { encodeDelivery } from '../../lib/records/delivery-record.js';

@@ -1,7 +1,7 @@
 import { PacketType, type AcknowledgePacket } from '../../protocol/packets.js';
 import { ReasonCode } from '../../protocol/reason-codes.js';
 import type { Connection } from '../connection.js';
-import { DeliveryState } from '../deliveries.js';
+import { DeliveryState } from '../delivery.js';
 
 /** The receiver of a QoS 1 message has it. */
 export function handlePuback({ session }: Connection, { packetId }: AcknowledgePacket): void {

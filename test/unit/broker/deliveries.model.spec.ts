@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import * as fc from 'fast-check';
-import { Deliveries, Delivery, DeliveryState } from '../../../lib/broker/deliveries.js';
+import { Deliveries } from '../../../lib/broker/deliveries.js';
+import { Delivery, DeliveryState } from '../../../lib/broker/delivery.js';
 import { Message } from '../../../lib/broker/message.js';
 import { makeShareStrategy } from '../../../lib/broker/share-strategy.js';
 import { SharedSubscription } from '../../../lib/broker/shared-subscription.js';

@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import { Deliveries, Delivery, DeliveryState } from '../../../lib/broker/deliveries.js';
+import { Deliveries } from '../../../lib/broker/deliveries.js';
+import { Delivery, DeliveryState } from '../../../lib/broker/delivery.js';
 import { Message } from '../../../lib/broker/message.js';
 
 const message = (payload = 'x') =>
