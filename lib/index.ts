@@ -80,4 +80,5 @@ export type { RedisRouterOptions } from './redis/redis-options.js';
 export { LmdbStore, type LmdbStoreOptions } from './stores/lmdb.store.js';
 export { MemoryStore } from './stores/memory.store.js';
 export { RedisStore } from './stores/redis.store.js';
-export type { Match, Subscription, Target } from './topics/topic-tree.js';
+export type { Match, Target } from './topics/match.js';
+export type { Subscription } from './topics/subscription.js';

@@ -8,7 +8,7 @@ import { tooLate, valuesOf, type Handler, type HandlerHost } from './mqttd.handl
 import { outcomeOf, reasonOf } from './mqttd.outcomes.js';
 import { PacketType } from './protocol/packets.js';
 import { covers } from './topics/topic-names.js';
-import type { Subscription } from './topics/topic-tree.js';
+import type { Subscription } from './topics/subscription.js';
 
 /**
  * The `@OnConnect`, `@OnDisconnect`, `@OnSubscribe` and `@OnUnsubscribe` methods of the application.

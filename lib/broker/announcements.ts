@@ -1,4 +1,4 @@
-import type { Subscription } from '../topics/topic-tree.js';
+import type { Subscription } from '../topics/subscription.js';
 import type { Client } from './client.js';
 import type { Log } from './log.js';
 

@@ -1,5 +1,5 @@
 import { ReasonCode } from '../protocol/reason-codes.js';
-import type { Match } from '../topics/topic-tree.js';
+import type { Match } from '../topics/match.js';
 import type { Broker } from './broker.js';
 import type { Message } from './message.js';
 import type { Subscriber } from './router.js';

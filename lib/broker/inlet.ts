@@ -1,6 +1,6 @@
 import type { QoS } from '../protocol/packets.js';
 import type { ReceivedPublish } from '../protocol/received-publish.js';
-import type { Match } from '../topics/topic-tree.js';
+import type { Match } from '../topics/match.js';
 import { accepted, heard, isRefused, passGates, publishDecided, undecided, type Decision } from './decider.js';
 import type { Connection } from './connection.js';
 import { answer, type Publication } from './handlers/publish-answers.js';

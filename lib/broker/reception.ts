@@ -1,5 +1,5 @@
 import type { QoS } from '../protocol/packets.js';
-import type { Subscription } from '../topics/topic-tree.js';
+import type { Subscription } from '../topics/subscription.js';
 import type { Client } from './client.js';
 import type { Message } from './message.js';
 

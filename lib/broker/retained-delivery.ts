@@ -1,4 +1,4 @@
-import type { Subscription } from '../topics/topic-tree.js';
+import type { Subscription } from '../topics/subscription.js';
 import type { RetainedLevel, RetainedMessages } from './retained-messages.js';
 import type { Session } from './session.js';
 

@@ -1,4 +1,4 @@
-import type { Subscription } from '../topics/topic-tree.js';
+import type { Subscription } from '../topics/subscription.js';
 import type { Auth } from './auth.js';
 import type { Client } from './client.js';
 import type { Entrance } from './entrance.js';

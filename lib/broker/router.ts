@@ -1,4 +1,5 @@
-import type { Match, Subscription, Target } from '../topics/topic-tree.js';
+import type { Match, Target } from '../topics/match.js';
+import type { Subscription } from '../topics/subscription.js';
 import type { Broker } from './broker.js';
 import type { Client } from './client.js';
 import type { Message } from './message.js';

@@ -1,5 +1,7 @@
 import { matches } from '../topics/topic-names.js';
-import { TopicTree, type Subscription, type Target } from '../topics/topic-tree.js';
+import type { Target } from '../topics/match.js';
+import type { Subscription } from '../topics/subscription.js';
+import { TopicTree } from '../topics/topic-tree.js';
 import type { Broker } from './broker.js';
 import { frameFor } from './client-frame.js';
 import type { Connection } from './connection.js';

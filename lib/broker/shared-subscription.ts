@@ -1,4 +1,5 @@
-import type { Subscription, Target } from '../topics/topic-tree.js';
+import type { Target } from '../topics/match.js';
+import type { Subscription } from '../topics/subscription.js';
 import type { Message } from './message.js';
 import { Recent } from './recent.js';
 import type { SharePresence, Subscriber } from './router.js';

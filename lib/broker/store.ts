@@ -1,4 +1,4 @@
-import type { Subscription } from '../topics/topic-tree.js';
+import type { Subscription } from '../topics/subscription.js';
 import type { Delivery } from './delivery.js';
 import type { Message } from './message.js';
 import type { Session } from './session.js';

@@ -2,7 +2,7 @@ import type { WillFields } from '../protocol/packets.js';
 import type { Client } from './client.js';
 import type { Delivery } from './delivery.js';
 import type { Session } from './session.js';
-import type { Subscription } from '../topics/topic-tree.js';
+import type { Subscription } from '../topics/subscription.js';
 
 /** What a CONNECT that was let in says to a store that several nodes share. */
 export interface ClaimRequest {

@@ -1,5 +1,6 @@
 import { parseShare } from '../topics/topic-names.js';
-import type { Subscription, TopicTree } from '../topics/topic-tree.js';
+import type { Subscription } from '../topics/subscription.js';
+import type { TopicTree } from '../topics/topic-tree.js';
 import type { Router, SharePresence, Subscriber } from './router.js';
 import type { Session } from './session.js';
 import { makeShareStrategy, type ShareStrategy, type ShareStrategyName } from './share-strategy.js';

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Delivery } from '../broker/delivery.js';
 import { ByteWriter } from '../protocol/byte-writer.js';
 import { writeDelivery } from '../records/delivery-record.js';
-import type { Subscription } from '../topics/topic-tree.js';
+import type { Subscription } from '../topics/subscription.js';
 
 /** Keys of any length that a client gives: as they are where they fit, else by their hash. LMDB takes 1,978 bytes. */
 export function keyOf(text: string, prefix: Buffer = Buffer.alloc(0)): Buffer {

@@ -3,7 +3,7 @@ import type { Delivery } from '../broker/delivery.js';
 import type { Session } from '../broker/session.js';
 import type { LeftWill } from '../broker/wills.js';
 import { decodeDelivery, encodeWill } from '../records/delivery-record.js';
-import type { Subscription } from '../topics/topic-tree.js';
+import type { Subscription } from '../topics/subscription.js';
 import type { DiskFile } from './disk-file.js';
 import {
   decodeEntry,

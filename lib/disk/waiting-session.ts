@@ -1,7 +1,7 @@
 import { DeliveryState, type Delivery } from '../broker/delivery.js';
 import type { Session } from '../broker/session.js';
 import type { StoredSession } from '../broker/stored-session.js';
-import type { Subscription } from '../topics/topic-tree.js';
+import type { Subscription } from '../topics/subscription.js';
 import type { DiskSessions } from './disk-sessions.js';
 
 /**

@@ -12,6 +12,8 @@ export class ReceivedPublish implements PublishPacket {
   constructor(
     private readonly firstByte: number,
     readonly topic: string,
+    /** 0: not known. */
+    readonly topicHash: number,
     readonly packetId: number,
     readonly properties: Properties | undefined,
     /** The chunk; the packet is `bytes[start, end)`. */
@@ -64,6 +66,7 @@ export function decodePublish(
   let position = qos === 0 ? topicEnd : topicEnd + 2;
   if (topicStart > end || position > end) throw malformed('a PUBLISH ends inside its topic name or packet identifier');
   const topic = seenTopics.decode(bytes, topicStart, topicEnd);
+  const topicHash = seenTopics.lastHash;
   let packetId = 0;
   if (qos !== 0) {
     packetId = (bytes[topicEnd] << 8) | bytes[topicEnd + 1];
@@ -85,5 +88,5 @@ export function decodePublish(
       : malformed('a topic name is empty', '4.7.3-1');
   }
   const packetIdAt = qos === 0 ? 0 : topicEnd;
-  return new ReceivedPublish(first, topic, packetId, properties, bytes, start, end, packetIdAt, position);
+  return new ReceivedPublish(first, topic, topicHash, packetId, properties, bytes, start, end, packetIdAt, position);
 }

@@ -14,6 +14,11 @@ export class SeenTopics {
   private readonly bytes = Buffer.alloc(slots * longestKept);
   private readonly nameAt: string[] = Array.from({ length: slots }, () => '');
   private readonly lengthAt = new Uint8Array(slots);
+  /** Hash of the last topic that was not here: what is seen once takes no slot. */
+  private readonly askedAt = new Int32Array(slots);
+
+  /** Of the topic that was decoded last; 0 where it is too long to be kept. */
+  lastHash = 0;
 
   /** @param maximumLevels above which a topic name is refused: what is kept and walked level by level has a bound */
   constructor(private readonly maximumLevels = Infinity) {}
@@ -24,17 +29,24 @@ export class SeenTopics {
    */
   decode(bytes: Buffer, start: number, end: number): string {
     const length = end - start;
+    this.lastHash = 0;
     if (length > longestKept) return this.decodeNew(bytes, start, end);
     let hash = length;
     for (let at = start; at < end; at++) hash = (Math.imul(hash, 31) + bytes[at]) | 0;
+    this.lastHash = hash;
     const slot = (hash ^ (hash >>> 15)) & (slots - 1);
     if (this.lengthAt[slot] === length && this.isAt(slot, bytes, start, length)) return this.nameAt[slot];
     const name = this.decodeNew(bytes, start, end);
+    if (this.askedAt[slot] === hash) this.keep(slot, bytes, start, length, name);
+    else this.askedAt[slot] = hash;
+    return name;
+  }
+
+  private keep(slot: number, bytes: Buffer, start: number, length: number, name: string): void {
     const at = slot * longestKept;
     for (let index = 0; index < length; index++) this.bytes[at + index] = bytes[start + index];
     this.lengthAt[slot] = length;
     this.nameAt[slot] = name;
-    return name;
   }
 
   private isAt(slot: number, bytes: Buffer, start: number, length: number): boolean {

@@ -2,7 +2,8 @@ import { Delivery } from '../broker/delivery.js';
 import type { Message } from '../broker/message.js';
 import type { Subscriber } from '../broker/router.js';
 import type { SharedSubscription } from '../broker/shared-subscription.js';
-import type { Subscription, Target } from '../topics/topic-tree.js';
+import type { Target } from '../topics/match.js';
+import type { Subscription } from '../topics/subscription.js';
 import type { RedisAppends } from './redis-appends.js';
 
 /**

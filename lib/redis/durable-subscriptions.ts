@@ -1,6 +1,6 @@
 import type { Session } from '../broker/session.js';
 import { isTopicFilter } from '../topics/topic-names.js';
-import type { Subscription } from '../topics/topic-tree.js';
+import type { Subscription } from '../topics/subscription.js';
 import { AbsentSession } from './absent-session.js';
 import type { RedisAppends } from './redis-appends.js';
 import type { RedisLink } from './redis-link.js';

@@ -1,7 +1,7 @@
 import { Message } from '../broker/message.js';
 import type { Subscriber } from '../broker/router.js';
 import { Session } from '../broker/session.js';
-import type { Match } from '../topics/topic-tree.js';
+import type { Match } from '../topics/match.js';
 import { AbsentSession } from './absent-session.js';
 import { decodeMessage, encodeMessage } from '../records/message-record.js';
 import type { RedisLink } from './redis-link.js';

@@ -4,7 +4,7 @@ import { isShared, isTopicFilter } from '../topics/topic-names.js';
 import type { RedisLanes } from './redis-lanes.js';
 import type { RedisLink } from './redis-link.js';
 import type { NodeSettings, RedisKeys } from './redis-options.js';
-import type { Subscription } from '../topics/topic-tree.js';
+import type { Subscription } from '../topics/subscription.js';
 import { redisScript } from './redis-scripts.js';
 import { RemoteNode, type RoutePresence } from './remote-node.js';
 

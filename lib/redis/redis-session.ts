@@ -6,7 +6,7 @@ import { decodeDelivery } from '../records/delivery-record.js';
 import type { QueueOwner } from './redis-appends.js';
 import { hashOf } from './redis-options.js';
 import type { RedisSessions } from './redis-sessions.js';
-import type { Subscription } from '../topics/topic-tree.js';
+import type { Subscription } from '../topics/subscription.js';
 
 /** What Redis has of a session when its client connects. */
 export interface ClaimedState {

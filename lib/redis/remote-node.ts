@@ -1,7 +1,7 @@
 import type { Message } from '../broker/message.js';
 import type { SharePresence, Subscriber } from '../broker/router.js';
 import type { ShareNode } from '../broker/shared-subscription.js';
-import type { Target } from '../topics/topic-tree.js';
+import type { Target } from '../topics/match.js';
 import type { RedisLanes } from './redis-lanes.js';
 
 /** What a node wants of a filter: what a group there wants, or QoS 0 alone, as all else comes by stored queues. */

@@ -1,6 +1,6 @@
 import type { Message } from '../broker/message.js';
 import { Router, type Subscriber } from '../broker/router.js';
-import type { Match } from '../topics/topic-tree.js';
+import type { Match } from '../topics/match.js';
 
 /** Delivers in memory, to the subscribers of this process. */
 export class DirectRouter extends Router {

@@ -9,7 +9,8 @@ import { RedisNode } from '../redis/redis-node.js';
 import type { RedisRouterOptions } from '../redis/redis-options.js';
 import { RemoteNode } from '../redis/remote-node.js';
 import { RedisRetained } from '../redis/redis-retained.js';
-import type { Match, Subscription } from '../topics/topic-tree.js';
+import type { Match } from '../topics/match.js';
+import type { Subscription } from '../topics/subscription.js';
 import { DirectRouter } from './direct.router.js';
 
 /**

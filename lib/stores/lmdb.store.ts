@@ -10,7 +10,7 @@ import { DiskSessions } from '../disk/disk-sessions.js';
 import { Journal } from '../disk/journal.js';
 import { noteStop, recover } from '../disk/recovery.js';
 import { encodeMessage } from '../records/message-record.js';
-import type { Subscription } from '../topics/topic-tree.js';
+import type { Subscription } from '../topics/subscription.js';
 
 export interface LmdbStoreOptions {
   /** Of the folder with the file; it is made where it is missing. */

@@ -6,7 +6,7 @@ import type { ClaimRequest, StoredSession } from '../broker/stored-session.js';
 import { RedisNode } from '../redis/redis-node.js';
 import { RedisSession } from '../redis/redis-session.js';
 import { RedisSessions } from '../redis/redis-sessions.js';
-import type { Subscription } from '../topics/topic-tree.js';
+import type { Subscription } from '../topics/subscription.js';
 
 /**
  * Keeps sessions that outlive their connections in the Redis of a RedisRouter: their subscriptions, their queues, what is in

@@ -1,7 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { covers, isTopicFilter, isTopicName, matches } from '../../lib/topics/topic-names.js';
-import { TopicTree, type Subscription, type Target } from '../../lib/topics/topic-tree.js';
+import type { Target } from '../../lib/topics/match.js';
+import type { Subscription } from '../../lib/topics/subscription.js';
+import { TopicTree } from '../../lib/topics/topic-tree.js';
 import { referenceMatches } from '../support/reference-matcher.js';
 import { cachedIn, literalsOf, nodesOf } from '../support/tree-inspection.js';
 

@@ -3,7 +3,8 @@ import { Message, type MessageFields } from '../../lib/broker/message.js';
 import type { Router, Subscriber } from '../../lib/broker/router.js';
 import type { Store } from '../../lib/broker/store.js';
 import { PacketType } from '../../lib/protocol/packets.js';
-import type { Subscription, Target } from '../../lib/topics/topic-tree.js';
+import type { Target } from '../../lib/topics/match.js';
+import type { Subscription } from '../../lib/topics/subscription.js';
 import { publishWhole, receiveWhole } from './exchanges.js';
 import { startBroker, type TestBroker } from './test-broker.js';
 

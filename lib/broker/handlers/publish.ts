@@ -10,7 +10,7 @@ import type { Entrance } from '../entrance.js';
 import { recorderOf } from '../inlet.js';
 import { Message } from '../message.js';
 import type { Subscriber } from '../router.js';
-import type { Match } from '../../topics/topic-tree.js';
+import type { Match } from '../../topics/match.js';
 import { acknowledge, answer as answerPublication, refuse } from './publish-answers.js';
 
 /** Hop 3 of a message: alias, topic, quota, authorization, then on to the broker. */
@@ -121,7 +121,8 @@ function publish(connection: Connection, packet: ReceivedPublish, topic: string)
   // Only an expiry interval asks for the time.
   const now = packet.properties ? broker.clock.now() : 0;
   const message = Message.received(packet, topic, connection.client!, now, entrance.mountPoint);
-  const match = broker.topics.match(topic);
+  // An alias or a mount point makes it another topic than the packet's.
+  const match = broker.topics.match(topic, topic === packet.topic ? packet.topicHash : 0);
   const mayWait = match.gates ?? match.acks ?? recorderOf(session, packet.qos);
   if (packet.qos === 2 && session.received.has(packet.packetId)) inlet.addRouted(message.keep(), packet, match);
   else if (mayWait || !inlet.isEmpty) inlet.add(message.keep(), packet, match);

@@ -2,7 +2,7 @@ import { MqttError } from '../../protocol/mqtt-error.js';
 import { PacketType, type QoS, type SubscribePacket, type SubscriptionRequest } from '../../protocol/packets.js';
 import { ReasonCode } from '../../protocol/reason-codes.js';
 import { hasWildcard, isShared, isTopicFilter, parseShare } from '../../topics/topic-names.js';
-import type { Subscription } from '../../topics/topic-tree.js';
+import type { Subscription } from '../../topics/subscription.js';
 import type { Capabilities } from '../capabilities.js';
 import type { Connection } from '../connection.js';
 import type { Entrance } from '../entrance.js';

@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import { TopicTree, type Subscription } from '../../../lib/topics/topic-tree.js';
+import type { Subscription } from '../../../lib/topics/subscription.js';
+import { TopicTree } from '../../../lib/topics/topic-tree.js';
 import { cachedIn, literalsOf, nodesOf, nodesVisited } from '../../support/tree-inspection.js';
 
 /** Full size with `npm run test:long`. */

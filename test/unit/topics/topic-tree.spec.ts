@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import { TopicTree, type Subscription } from '../../../lib/topics/topic-tree.js';
+import type { Subscription } from '../../../lib/topics/subscription.js';
+import { TopicTree } from '../../../lib/topics/topic-tree.js';
 import { literalsOf, nodesOf } from '../../support/tree-inspection.js';
 
 const defaults = { qos: 0, noLocal: false, retainAsPublished: false, retainHandling: 0 } as const;
