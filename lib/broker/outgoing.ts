@@ -26,7 +26,7 @@ export class Outgoing {
       return;
     }
     const place = broker.store.enqueue(session, delivery, deliveries.enqueue(delivery));
-    if (place > 0) deliveries.setLastPlace(place);
+    if (place !== 0) deliveries.setLastPlace(place);
     broker.loans.lend(session);
     if (connection) session.pump();
   }

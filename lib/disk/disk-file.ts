@@ -16,11 +16,21 @@ import { optionalPackage } from '../broker/optional-package.js';
 type Table = Database<Buffer, Buffer>;
 
 /** What there is in the file, each table with keys and values in bytes. */
-export const tableNames = ['meta', 'sessions', 'subscriptions', 'queue', 'received', 'wills', 'retained'] as const;
+export const tableNames = [
+  'meta',
+  'sessions',
+  'subscriptions',
+  'queue',
+  'batches',
+  'states',
+  'received',
+  'wills',
+  'retained',
+] as const;
 export type TableName = (typeof tableNames)[number];
 
 /** Of the layout of tables and records: a file of another version is not touched. */
-const fileVersion = 1;
+const fileVersion = 2;
 
 /**
  * The file of an LmdbStore: opened by one process at a time, and never as something that it is not.

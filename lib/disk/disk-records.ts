@@ -65,6 +65,15 @@ export function encodeEntry({ number, sequence, isReleased }: EntryHeader, deliv
   return writeDelivery(header.byte(isReleased ? 1 : 0), delivery, now).body();
 }
 
+/** An entry of a delivery that stands somewhere else. */
+export function withHeader({ number, sequence, isReleased }: EntryHeader, delivery: Buffer): Buffer {
+  const header = writer.begin().uint32(number).uint48(sequence);
+  return header
+    .byte(isReleased ? 1 : 0)
+    .raw(delivery)
+    .body();
+}
+
 /** One writer for all: encoding is synchronous and `body()` copies out. */
 const writer = new ByteWriter();
 

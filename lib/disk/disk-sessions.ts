@@ -4,6 +4,7 @@ import type { Session } from '../broker/session.js';
 import type { LeftWill } from '../broker/wills.js';
 import { decodeDelivery, encodeWill } from '../records/delivery-record.js';
 import type { Subscription } from '../topics/subscription.js';
+import { Batches, type BatchEntry, type Young } from './batches.js';
 import type { DiskFile } from './disk-file.js';
 import {
   decodeEntry,
@@ -13,6 +14,7 @@ import {
   keyOf,
   numberKey,
   placeKey,
+  withHeader,
   type EntryHeader,
 } from './disk-records.js';
 import type { Journal } from './journal.js';
@@ -21,6 +23,7 @@ import type { Journal } from './journal.js';
 export class DiskSessions {
   /** Under which the file has a session; what is not here is not kept. */
   private readonly numbers = new Map<Session, number>();
+  private readonly batches: Batches;
   private nextNumber = 1;
   private nextPlace = 1;
 
@@ -28,7 +31,9 @@ export class DiskSessions {
     readonly broker: Broker,
     private readonly file: DiskFile,
     private readonly journal: Journal,
-  ) {}
+  ) {
+    this.batches = new Batches(journal);
+  }
 
   /** A session that the file has. */
   adopt(session: Session, number: number): void {
@@ -53,7 +58,7 @@ export class DiskSessions {
     this.numbers.delete(session);
     this.journal.remove('sessions', keyOf(session.clientId));
     this.journal.remove('wills', numberKey(number));
-    for (const { place } of session.deliveries.all()) if (place > 0) this.remove(place);
+    for (const { place } of session.deliveries.all()) this.remove(place);
     const { stored } = session as { stored?: { readonly places?: readonly number[] } };
     for (const place of stored?.places ?? []) this.remove(place);
     for (const packetId of session.received) this.journal.remove('received', numberKey(number, packetId));
@@ -77,18 +82,31 @@ export class DiskSessions {
   enqueue(session: Session, delivery: Delivery, sequence: number): number {
     const number = this.numbers.get(session);
     if (number === undefined) return 0;
-    const place = this.nextPlace++;
-    this.put({ number, sequence, place, isReleased: false }, delivery);
     this.journal.concern(delivery.message.publisher);
-    return place;
+    if (session.connection) return this.batches.add(session, number, delivery, sequence, this.broker.clock.now());
+    return this.put({ number, sequence, isReleased: false }, delivery);
   }
 
   /** From here on the message itself is not needed. */
   handedOver(session: Session, delivery: Delivery, sequence: number, place: number): void {
     const number = this.numbers.get(session);
-    if (number === undefined) return;
-    this.put({ number, sequence, place, isReleased: true }, delivery);
+    if (number === undefined || place === 0) return;
+    if (place < 0) this.batches.handedOver(place);
+    else this.put({ number, sequence, isReleased: true }, delivery, place);
     this.journal.concern(session.connection?.client);
+  }
+
+  /** The client has a message, or will not get it. */
+  remove(place: number): void {
+    if (place < 0) this.batches.remove(place);
+    else if (place > 0) this.journal.remove('queue', place);
+  }
+
+  /** The tick is over: what has come in it goes to the journal. */
+  endTick(): void {
+    const staysAfter = this.broker.clock.now() - youngMs;
+    for (const young of this.batches.olderThan(staysAfter)) this.moveToQueue(young);
+    this.batches.write();
   }
 
   received(session: Session, packetId: number): void {
@@ -137,12 +155,22 @@ export class DiskSessions {
     }
   }
 
-  remove(place: number): void {
-    this.journal.remove('queue', place);
+  /** A message of a batch that was found in the file. */
+  restore({ number, sequence, isReleased, delivery }: BatchEntry): number {
+    const place = this.nextPlace++;
+    this.journal.put('queue', place, withHeader({ number, sequence, isReleased }, delivery));
+    return place;
   }
 
-  private put({ place, ...entry }: EntryHeader & { place: number }, delivery: Delivery): void {
-    this.journal.put('queue', place, encodeEntry(entry, delivery, this.broker.clock.now()));
+  private moveToQueue({ session, delivery, sequence, place, isReleased }: Young): void {
+    const number = this.numbers.get(session)!;
+    this.batches.remove(place);
+    session.deliveries.move(sequence, this.put({ number, sequence, isReleased }, delivery));
+  }
+
+  private put(header: EntryHeader, delivery: Delivery, place = this.nextPlace++): number {
+    this.journal.put('queue', place, encodeEntry(header, delivery, this.broker.clock.now()));
+    return place;
   }
 
   private write(session: Session): void {
@@ -167,3 +195,5 @@ interface StoredDelivery {
 }
 
 const empty = Buffer.alloc(0);
+/** Milliseconds after which a message that is not acknowledged moves to the queue. */
+const youngMs = 1000;

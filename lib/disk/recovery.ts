@@ -3,6 +3,7 @@ import type { Session } from '../broker/session.js';
 import { delayOf } from '../broker/wills.js';
 import { decodeWill } from '../records/delivery-record.js';
 import { decodeMessage } from '../records/message-record.js';
+import { readBatch } from './batches.js';
 import type { DiskFile } from './disk-file.js';
 import type { DiskSessions } from './disk-sessions.js';
 import { decodeEntry, decodeSession, decodeSubscription, placeOf, type SessionRecord } from './disk-records.js';
@@ -59,10 +60,9 @@ export function recover(broker: Broker, file: DiskFile, journal: Journal, sessio
       continue;
     }
     messages++;
-    waiting.places.push(place);
-    waiting.bytes += delivery.length + messageOverhead;
-    waiting.nextSequence = sequence + 1;
+    waiting.adopt(place, delivery.length, sequence);
   }
+  messages += recoverBatches(file, journal, sessions, byNumber);
   for (const key of tables.received.getKeys()) {
     const bytes = Buffer.from(key);
     const found = byNumber.get(bytes.readUInt32BE(0));
@@ -70,6 +70,7 @@ export function recover(broker: Broker, file: DiskFile, journal: Journal, sessio
     else journal.remove('received', bytes);
   }
   for (const { session, waiting } of byNumber.values()) {
+    waiting.order();
     // One without messages needs nobody to look after it.
     if (waiting.places.length > 0) session.stored = waiting;
   }
@@ -92,8 +93,27 @@ interface Found {
   readonly disconnectedAt: number;
 }
 
-/** As much as a message counts for in memory beside its bytes. */
-const messageOverhead = 256;
+/** What came last for clients that were connected moves to the queues, behind what is there. */
+function recoverBatches(
+  { tables }: DiskFile,
+  journal: Journal,
+  sessions: DiskSessions,
+  byNumber: ReadonlyMap<number, Found>,
+): number {
+  let messages = 0;
+  for (const { key, value } of tables.batches.getRange()) {
+    const batch = placeOf(key);
+    for (const entry of readBatch(value, tables.states.get(Buffer.from(key)))) {
+      const waiting = byNumber.get(entry.number)?.waiting;
+      if (!waiting) continue;
+      messages++;
+      waiting.adopt(sessions.restore(entry), entry.delivery.length, entry.sequence);
+    }
+    journal.remove('batches', batch);
+    journal.remove('states', batch);
+  }
+  return messages;
+}
 
 function recoverRetained({ retained, clock }: Broker, { tables }: DiskFile): number {
   let count = 0;

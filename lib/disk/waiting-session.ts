@@ -17,6 +17,7 @@ export class WaitingSession implements StoredSession {
   bytes = 0;
   nextSequence = 0;
   private isAwake = false;
+  private isMixed = false;
 
   /** @param sentTo sequence number behind the last message that was sent; undefined where that is not known */
   constructor(
@@ -31,6 +32,22 @@ export class WaitingSession implements StoredSession {
 
   get subscriptions(): ReadonlyMap<string, Subscription> {
     return this.session.subscriptions;
+  }
+
+  /** A message of it that is in the file. */
+  adopt(place: number, bytes: number, sequence: number): void {
+    this.places.push(place);
+    this.bytes += bytes + messageOverhead;
+    if (sequence < this.nextSequence) this.isMixed = true;
+    else this.nextSequence = sequence + 1;
+  }
+
+  /** All of it was found: what was published while the client was connected may come behind what was afterwards. */
+  order(): void {
+    if (!this.isMixed) return;
+    const found = [...this.sessions.read(this.places)].sort((one, other) => one.sequence - other.sequence);
+    for (const [index, { place }] of found.entries()) this.places[index] = place;
+    this.places.length = found.length;
   }
 
   /** Its client is back: the session has its queue in memory from now on, as any other. */
@@ -92,3 +109,6 @@ export class WaitingSession implements StoredSession {
 
   release(): void {}
 }
+
+/** As much as a message counts for in memory beside its bytes. */
+const messageOverhead = 256;

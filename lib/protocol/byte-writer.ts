@@ -6,10 +6,18 @@ export class ByteWriter {
   private bytes = Buffer.allocUnsafe(initialSize);
   position = headerRoom;
 
+  /** @param keptSize bytes: a larger buffer is given back after what needed it */
+  constructor(private readonly keptSize = 65_536) {}
+
+  /** Bytes since `begin()`. */
+  get length(): number {
+    return this.position - headerRoom;
+  }
+
   /** Starts a new packet, leaving room for the fixed header. */
   begin(): this {
     this.position = headerRoom;
-    if (this.bytes.length > keptSize) this.bytes = Buffer.allocUnsafe(initialSize);
+    if (this.bytes.length > this.keptSize) this.bytes = Buffer.allocUnsafe(initialSize);
     return this;
   }
 
@@ -53,11 +61,28 @@ export class ByteWriter {
 
   /** @throws RangeError above 65,535 bytes of UTF-8 */
   string(text: string): this {
+    if (text.length <= shortText && this.ascii(text)) return this;
     const length = Buffer.byteLength(text);
     this.fieldLength(length);
     this.reserve(length);
     this.position += this.bytes.write(text, this.position, length, 'utf8');
     return this;
+  }
+
+  /** Short texts, as most are, without two calls out of JavaScript; false where it is not ASCII, and nothing is written. */
+  private ascii(text: string): boolean {
+    const { length } = text;
+    this.reserve(2 + length);
+    const { bytes } = this;
+    const start = this.position + 2;
+    for (let index = 0; index < length; index++) {
+      const unit = text.charCodeAt(index);
+      if (unit >= 0x80) return false;
+      bytes[start + index] = unit;
+    }
+    this.uint16(length);
+    this.position = start + length;
+    return true;
   }
 
   /** @throws RangeError above 65,535 bytes */
@@ -71,6 +96,11 @@ export class ByteWriter {
     this.bytes.set(bytes, this.position);
     this.position += bytes.length;
     return this;
+  }
+
+  /** Puts a number in the place of one that was written before. */
+  setUint32(at: number, value: number): void {
+    this.bytes.writeUInt32BE(value, at);
   }
 
   /** Puts a Variable Byte Integer at `at`, before what was already written behind it. */
@@ -120,8 +150,8 @@ export class ByteWriter {
 const headerRoom = 5;
 const longestRemainingLength = 268_435_455;
 const initialSize = 4096;
-/** A larger buffer is given back after the packet that needed it. */
-const keptSize = 65_536;
+/** Characters. */
+const shortText = 128;
 
 /** Bytes that `value` takes as a Variable Byte Integer: 1 to 4. */
 export const variableByteIntegerSize = (value: number): number =>

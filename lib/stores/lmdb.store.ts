@@ -74,11 +74,11 @@ export class LmdbStore extends Store {
   }
 
   override acknowledge(_session: Session, _sequence: number, place: number): void {
-    if (place > 0) this.parts?.sessions.remove(place);
+    this.parts?.sessions.remove(place);
   }
 
   override handedOver(session: Session, delivery: Delivery, sequence: number, place: number): void {
-    if (place > 0) this.parts?.sessions.handedOver(session, delivery, sequence, place);
+    this.parts?.sessions.handedOver(session, delivery, sequence, place);
   }
 
   override received(session: Session, packetId: number): void {
@@ -106,6 +106,7 @@ export class LmdbStore extends Store {
   }
 
   override commit(): Promise<void> | undefined {
+    this.parts?.sessions.endTick();
     return this.parts?.journal.commit();
   }
 
@@ -115,6 +116,7 @@ export class LmdbStore extends Store {
     if (!parts) return;
     if (this.isOpen) noteStop(parts.journal, parts.broker.clock.now());
     this.isOpen = false;
+    parts.sessions.endTick();
     try {
       await parts.journal.close();
     } finally {

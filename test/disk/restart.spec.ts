@@ -6,10 +6,14 @@ import type { BrokerOptions } from '../../lib/broker/broker.js';
 import { PacketType } from '../../lib/protocol/packets.js';
 import { LmdbStore } from '../../lib/stores/lmdb.store.js';
 import { acknowledgeWhole, publishWhole } from '../support/exchanges.js';
-import { leave, payloadsOf, publishKept, readPublishes, resume, untilAway } from '../support/scenario.js';
+import { leave, payloadsOf, publishKept, readAll, readPublishes, resume, untilAway } from '../support/scenario.js';
 import { startBroker, type TestBroker } from '../support/test-broker.js';
 
 const { PUBACK, PUBREC, PUBREL, PUBCOMP } = PacketType;
+
+/** Batches of messages that were published for clients while they are connected. */
+const batchesOf = ({ broker }: TestBroker): number =>
+  (broker.store as LmdbStore)['parts']!.file.tables.batches.getKeysCount();
 
 /** How a broker ends, and what the next one finds. */
 const endings = ['is stopped', 'is killed'] as const;
@@ -101,6 +105,58 @@ describe.each(['commit', 'fsync'] as const)('a broker with an LmdbStore (%s)', (
       again.acknowledge(PUBACK, two.packetId);
       again.acknowledge(PUBCOMP, three.packetId);
       await again.expectNothing();
+    });
+
+    it('keeps what is not acknowledged for long, with those behind it, in its order', async () => {
+      const node = await start();
+      const client = await resume(node, 'sub', { receiveMaximum: 3 });
+      await client.subscribe('a', { qos: 2 });
+      const publisher = await node.client();
+      for (const payload of '01234567') await publishWhole(publisher, 'a', { payload, qos: payload === '2' ? 2 : 1 });
+      const [first, second, third] = await readPublishes(client, 3);
+      client.acknowledge(PUBACK, second.packetId);
+      client.acknowledge(PUBREC, third.packetId);
+      await client.expectPublish('a', '3');
+      await client.expect({ type: PUBREL, packetId: third.packetId });
+
+      node.clock.advance(60_000);
+      await publishWhole(publisher, 'a', { payload: '8', qos: 1 });
+      expect(batchesOf(node)).toBe(1);
+      await leave(client);
+      await untilAway(node, 'sub');
+      await publishWhole(publisher, 'a', { payload: '9', qos: 1 });
+
+      const next = await startAfter(node, ending);
+      const again = await resume(next, 'sub');
+      const packets = [];
+      for (let count = 0; count < 9; count++) packets.push(await again.next());
+      expect(packets[0]).toMatchObject({ packetId: first.packetId, dup: true });
+      expect(packets[1]).toMatchObject({ type: PUBREL, packetId: third.packetId });
+      expect(payloadsOf([packets[0], ...packets.slice(2)])).toEqual([...'03456789']);
+      await again.expectNothing();
+    });
+
+    it('keeps one message for many clients, each with what it has acknowledged', async () => {
+      const node = await start();
+      const names = ['one', 'two', 'three'];
+      const clients = await Promise.all(names.map((name) => resume(node, name)));
+      for (const client of clients) await client.subscribe('a', { qos: 1 });
+      const publisher = await node.client();
+      for (const payload of ['first', 'second']) await publishWhole(publisher, 'a', { payload, qos: 1 });
+      const received = await Promise.all(clients.map((client) => readPublishes(client, 2)));
+      clients[1].acknowledge(PUBACK, received[1][0].packetId);
+      for (const { packetId } of received[2]) clients[2].acknowledge(PUBACK, packetId);
+      await Promise.all(clients.map((client) => client.settled()));
+
+      const next = await startAfter(node, ending);
+
+      const left = [];
+      for (const name of names) {
+        const again = await resume(next, name);
+        const packets = await readAll(again);
+        left.push(payloadsOf(packets));
+      }
+      expect(left).toEqual([['first', 'second'], ['second'], []]);
     });
 
     it('[MQTT-4.3.3-10] takes a QoS 2 message that it has once, whenever it comes again', async () => {
