@@ -1,12 +1,26 @@
 // `npm run bench -- [scenario ...] [options]`: this broker, Mosquitto and Aedes, side by side. README.md beside this file.
 import { connections, latency, retained, subscriptions } from './scenarios/single-runs.js';
+import { durable } from './scenarios/durable.js';
+import { handlers } from './scenarios/handlers.js';
+import { streams } from './scenarios/streams.js';
 import { payloads, throughput, versions } from './scenarios/throughput.js';
 import { installAedes } from './support/install-aedes.js';
 import { hasMosquitto, peers } from './support/peers.js';
 import { readCommandLine } from './support/command-line.js';
 import { checkRequirements } from './support/requirements.js';
 
-const scenarios = { throughput, versions, payloads, latency, connections, subscriptions, retained };
+const scenarios = {
+  throughput,
+  versions,
+  payloads,
+  latency,
+  streams,
+  durable,
+  handlers,
+  connections,
+  subscriptions,
+  retained,
+};
 
 const usage = `npm run bench -- [scenario ...] [options]
 

@@ -4,14 +4,14 @@ import { loadPairs } from '../support/mqttload.js';
 import { compareOnOneNode } from '../support/one-node.js';
 import { commandsBetween } from '../support/redis.js';
 
-const nodes = { 'with Redis': startOurs, 'without Redis': startOursAlone };
+const nodes = { 'with Redis': startOurs, 'without Redis': () => startOursAlone() };
 
 /** Publishers and subscribers on one node: what it costs them that there could be other nodes. */
 export const direct = {
   title: 'one node with Redis that no other node wants anything of, and one without',
   rounds: 9,
   async run(options) {
-    for (const rows of await compareOnOneNode(nodes, 'node', options)) printRatio(rows);
+    for (const rows of await compareOnOneNode(withNodes, nodes, 'node', options)) printRatio(rows);
     for (const qos of [0, 1]) await showSilence(qos, options.seconds);
   },
 };

@@ -1,4 +1,4 @@
-import { startOursAlone, startOursWith } from '../support/brokers.js';
+import { startOursAlone, startOursWith, withBrokers } from '../support/brokers.js';
 import { compareOnOneNode } from '../support/one-node.js';
 
 const none = 'no handler';
@@ -15,7 +15,7 @@ export const handlers = {
   title: 'what a Nest handler that does nothing costs for each message, by its mode',
   rounds: 3,
   async run(options) {
-    for (const rows of await compareOnOneNode(starts, 'handler', options)) printCosts(rows);
+    for (const rows of await compareOnOneNode(withBrokers, starts, 'handler', options)) printCosts(rows);
   },
 };
 

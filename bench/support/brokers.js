@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { Program, cores } from './program.js';
@@ -9,13 +12,24 @@ const quiet = { heartbeatMs: 600_000, leaseMs: 3_600_000 };
 export const startOurs = (redisPort) => startNode('ours.js', { redis: { port: redisPort, ...quiet } });
 
 /** Ours with everything in memory. */
-export const startOursAlone = () => startNode('ours.js', {});
+export const startOursAlone = (way) => startNode('ours.js', way ? { listeners: [listenerFor(way)] } : {});
+
+function listenerFor({ scheme, certificate }) {
+  const place = { port: 0, host: '127.0.0.1' };
+  if (scheme === 'ws') return { ws: place };
+  return scheme === 'mqtts' ? { tls: { ...place, key: certificate.key, cert: certificate.cert } } : { tcp: place };
+}
+
+/** Ours with sessions in a file. */
+export const startOursOnDisk = (path, durability) => startNode('ours.js', { store: { path, durability } });
 
 /** The same with a handler: `{ pattern, mode }`. */
 export const startOursWith = (handler) => () => startNode('ours.js', { handler });
 
 /** Aedes with everything in memory. */
-export const startAedesAlone = () => startNode('aedes-alone.js', {});
+export const startAedesAlone = (way = {}) => startNode('aedes-alone.js', way);
+
+export const startAedesOnDisk = (path) => startNode('aedes-level.js', { path });
 
 export const startAedes = (redisPort) => startNode('aedes.js', { port: redisPort });
 
@@ -47,19 +61,35 @@ export async function untilStatus(node, isWanted) {
 
 /** Starts Redis and nodes around it for as long as `use` takes. */
 export async function withNodes(starts, use) {
-  const started = [];
+  const redis = await startRedis();
   try {
-    const redis = await startRedis();
-    started.push(redis);
-    const nodes = [];
-    for (const start of starts) {
-      const node = await start(redis.port);
-      started.push(node);
-      nodes.push(node);
-    }
-    return await use({ redis, nodes, pids: started.map(({ pid }) => pid) });
+    return await withBrokers(
+      starts.map((start) => () => start(redis.port)),
+      ({ nodes, pids }) => use({ redis, nodes, pids: [redis.pid, ...pids] }),
+    );
   } finally {
-    // Redis last: nodes whose Redis goes first have something to say about it.
-    for (const one of started.reverse()) await one.stop();
+    // Last: nodes whose Redis goes first have something to say about it.
+    await redis.stop();
+  }
+}
+
+/** A folder for as long as `use` takes. */
+export async function withFolder(use) {
+  const folder = mkdtempSync(join(tmpdir(), 'mqttd-bench-'));
+  try {
+    return await use(folder);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+/** The same without a Redis. */
+export async function withBrokers(starts, use) {
+  const nodes = [];
+  try {
+    for (const start of starts) nodes.push(await start());
+    return await use({ nodes, pids: nodes.map(({ pid }) => pid) });
+  } finally {
+    for (const node of nodes.reverse()) await node.stop();
   }
 }

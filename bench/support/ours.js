@@ -7,7 +7,7 @@ import { NestFactory } from '@nestjs/core';
 import { MQTTdBroker, MQTTdModule, OnPublish } from '../../dist/esm/index.js';
 
 const { handler, ...given } = JSON.parse(process.argv[2]);
-const options = { port: 0, host: '127.0.0.1', ...given };
+const options = given.listeners ? given : { port: 0, host: '127.0.0.1', ...given };
 const application = {
   module: class {},
   imports: [MQTTdModule.forRoot(options)],

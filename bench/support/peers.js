@@ -1,33 +1,48 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { chmodSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { startAedesAlone, startOursAlone } from './brokers.js';
+import { startAedesAlone, startOursAlone, withFolder } from './brokers.js';
 import { Program, cores } from './program.js';
 import { freePort, untilListening } from './ports.js';
 
-/** Brokers with everything in memory, by name. */
+/** Brokers with everything in memory, by name; each may be told `{ scheme: 'mqtt' | 'mqtts' | 'ws', certificate }`. */
 export const peers = { 'nestjs-mqttd': startOursAlone, Mosquitto: startMosquitto, Aedes: startAedesAlone };
 
 export const hasMosquitto = () => !spawnSync('mosquitto', ['-h']).error;
 
-/** With bounds that do not make it drop what the others keep. */
-const configuration = (port) => `listener ${port} 127.0.0.1
-allow_anonymous true
-persistence false
-set_tcp_nodelay true
-max_inflight_messages 1000
-max_queued_messages 0
-log_type error
-`;
+/** Not over WebSocket. */
+async function startMosquitto({ scheme, certificate } = {}) {
+  const lines = [
+    ...(scheme === 'mqtts' ? [`certfile ${certificate.certFile}`, `keyfile ${certificate.keyFile}`] : []),
+    'persistence false',
+  ];
+  return startConfigured(lines);
+}
 
-async function startMosquitto() {
+/** It writes its sessions on a timer, which is half an hour as it comes, and when it is stopped. */
+export function startMosquittoOnDisk(folder) {
+  // Started by root it is somebody else.
+  chmodSync(folder, 0o777);
+  return startConfigured(['persistence true', `persistence_location ${folder}/`]);
+}
+
+/** With bounds that do not make it drop what the others keep. */
+async function startConfigured(lines) {
   const port = await freePort();
-  const folder = mkdtempSync(join(tmpdir(), 'mqttd-bench-'));
-  const file = join(folder, 'mosquitto.conf');
-  writeFileSync(file, configuration(port));
-  const program = new Program(cores.brokers, 'mosquitto', ['-c', file]);
-  await untilListening(port, program);
-  rmSync(folder, { recursive: true });
-  return { port, pid: program.pid, stop: () => program.stop() };
+  const configuration = [
+    `listener ${port} 127.0.0.1`,
+    ...lines,
+    'allow_anonymous true',
+    'set_tcp_nodelay true',
+    'max_inflight_messages 1000',
+    'max_queued_messages 0',
+    'log_type error',
+  ];
+  return withFolder(async (folder) => {
+    const file = join(folder, 'mosquitto.conf');
+    writeFileSync(file, `${configuration.join('\n')}\n`);
+    const program = new Program(cores.brokers, 'mosquitto', ['-c', file]);
+    await untilListening(port, program);
+    return { port, pid: program.pid, stop: () => program.stop() };
+  });
 }

@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { availableParallelism } from 'node:os';
 
 const packages = {
-  alone: { taskset: 'util-linux', cc: 'gcc' },
+  alone: { taskset: 'util-linux', cc: 'gcc', openssl: 'openssl' },
   nodes: { 'redis-server': 'redis-server', 'redis-cli': 'redis-tools', taskset: 'util-linux', cc: 'gcc' },
 };
 

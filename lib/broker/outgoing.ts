@@ -28,7 +28,10 @@ export class Outgoing {
     const place = broker.store.enqueue(session, delivery, deliveries.enqueue(delivery));
     if (place !== 0) deliveries.setLastPlace(place);
     broker.loans.lend(session);
-    if (connection) session.pump();
+    if (!connection) return;
+    // Nothing stands before it.
+    if (deliveries.queued === 1 && !this.isPumping) this.sendNext(connection);
+    else session.pump();
   }
 
   /** Whether there is no room for the message, when what has expired has given way. */

@@ -132,7 +132,7 @@ describe.each(['commit', 'fsync'] as const)('a broker with an LmdbStore (%s)', (
       for (let count = 0; count < 9; count++) packets.push(await again.next());
       expect(packets[0]).toMatchObject({ packetId: first.packetId, dup: true });
       expect(packets[1]).toMatchObject({ type: PUBREL, packetId: third.packetId });
-      expect(payloadsOf([packets[0], ...packets.slice(2)])).toEqual([...'03456789']);
+      expect(payloadsOf([packets[0], ...packets.slice(2)])).toEqual(Array.from('03456789'));
       await again.expectNothing();
     });
 
