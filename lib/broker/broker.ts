@@ -14,6 +14,7 @@ import { systemClock, type Clock } from './clock.js';
 import { Connection, beatMs } from './connection.js';
 import { Counters } from './counters.js';
 import { accepted, passGates, publishDecided, type Decision } from './decider.js';
+import type { QueueTotal } from './deliveries.js';
 import type { Entrance } from './entrance.js';
 import { Entrances } from './entrances.js';
 import { defaultLimits, type Limits } from './limits.js';
@@ -64,6 +65,7 @@ export class Broker {
   readonly wills: Wills;
   readonly barrier: Barrier;
   readonly loans = new Loans();
+  readonly queueTotal: QueueTotal = { bytes: 0 };
   readonly sessions: Sessions;
   readonly connections = new Set<Connection>();
   /** Counts `beatMs` of a running event loop: while it is blocked no time passes for keep-alive. */

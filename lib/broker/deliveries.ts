@@ -36,6 +36,9 @@ export class Deliveries {
   /** Before this time nothing that waits has expired: a full queue is not searched for each message. */
   private earliestExpiry = Infinity;
 
+  /** @param total of the queues of all sessions, this one included */
+  constructor(private readonly total: QueueTotal = { bytes: 0 }) {}
+
   /** Messages that are not in flight yet. */
   get queued(): number {
     return this.count - this.flying - this.holes;
@@ -58,7 +61,7 @@ export class Deliveries {
   enqueue(delivery: Delivery): number {
     const sequence = this.nextSequence;
     this.push(delivery, sequence, DeliveryState.Waiting);
-    this.bytes += delivery.size;
+    this.countBytes(delivery.size);
     const { expiresAt } = delivery.message;
     if (expiresAt < this.earliestExpiry) this.earliestExpiry = expiresAt;
     return sequence;
@@ -109,7 +112,7 @@ export class Deliveries {
       this.resent = this.flying = index + 1;
       const delivery = this.slots[this.slot(index)];
       if (delivery) {
-        this.bytes -= delivery.size;
+        this.countBytes(-delivery.size);
         return this.counted(index);
       }
       this.forgetHole();
@@ -222,6 +225,11 @@ export class Deliveries {
     return this.takeWaiting(({ share }) => share !== undefined && shares.has(share));
   }
 
+  /** The session is over: what waits in it does not count any more. */
+  end(): void {
+    this.countBytes(-this.bytes);
+  }
+
   /** Takes away what was sent on behalf of `shares` at QoS 1 and is not acknowledged. */
   takeSent(shares: ReadonlySet<SharedSubscription>): PlacedDelivery[] {
     const taken = this.unfinished().filter(({ delivery: { share, qos }, state }) => {
@@ -281,6 +289,11 @@ export class Deliveries {
     return index < this.count ? index : none;
   }
 
+  private countBytes(bytes: number): void {
+    this.bytes += bytes;
+    this.total.bytes += bytes;
+  }
+
   private counted(index: number): number {
     this.marks[this.slot(index)] |= countedBit;
     this.unacknowledged++;
@@ -320,7 +333,7 @@ export class Deliveries {
   /** Of what waits. */
   private empty(index: number): void {
     const slot = this.slot(index);
-    this.bytes -= this.slots[slot]!.size;
+    this.countBytes(-this.slots[slot]!.size);
     this.slots[slot] = undefined;
     this.marks[slot] |= doneBits;
     this.holes++;
@@ -371,6 +384,11 @@ export class Deliveries {
       if (places.length > 0) this.places[to] = places[from];
     }
   }
+}
+
+/** Bytes of the messages that wait, in all queues of a broker. */
+export interface QueueTotal {
+  bytes: number;
 }
 
 /** No index. */

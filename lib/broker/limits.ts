@@ -18,6 +18,8 @@ export interface Limits {
   readonly maximumQueuedMessages: number;
   /** Bytes of the messages waiting for one session. Default 16,777,216. */
   readonly maximumQueuedBytes: number;
+  /** Bytes of the messages waiting in memory for all sessions together. Default 1,073,741,824. */
+  readonly maximumTotalQueuedBytes: number;
   /**
    * What gives way when a session's queue is full: the new message for that session, its oldest one, or the publisher, whose
    * message is refused then and reaches nobody (0x97; one of 3.1.1 is cut off unacknowledged, to send it again); not with
@@ -67,6 +69,7 @@ export const defaultLimits: Limits = {
   sentTopicAliases: 64,
   maximumQueuedMessages: 10_000,
   maximumQueuedBytes: 16_777_216,
+  maximumTotalQueuedBytes: 1_073_741_824,
   onQueueFull: 'dropNewest',
   maximumOutboxBytes: 1_048_576,
   maximumUndecidedBytes: 1_048_576,

@@ -12,10 +12,12 @@ import type { SharedSubscription } from './shared-subscription.js';
  * Receive Maximum and outbox allow, each until it is acknowledged. Every change is told to the store.
  */
 export class Outgoing {
-  readonly deliveries = new Deliveries();
+  readonly deliveries: Deliveries;
   private isPumping = false;
 
-  constructor(private readonly session: Session) {}
+  constructor(private readonly session: Session) {
+    this.deliveries = new Deliveries(session.broker.queueTotal);
+  }
 
   /** Puts a message at the end, and sends it if it can go. */
   enqueue(delivery: Delivery): void {
@@ -134,12 +136,15 @@ export class Outgoing {
     session.broker.store.acknowledge(session, sequence, place);
   }
 
-  /** One message always fits, however large: else it could never be delivered. */
   private isFull(sized: Sized): boolean {
     const { queued, queuedBytes } = this.deliveries;
-    if (queued === 0) return false;
-    const { maximumQueuedMessages, maximumQueuedBytes } = this.session.broker.limits;
-    return queued >= maximumQueuedMessages || queuedBytes + sized.size > maximumQueuedBytes;
+    const { broker, connection } = this.session;
+    // It does not wait, or not behind others.
+    if (queued === 0 && connection) return false;
+    const { maximumQueuedMessages, maximumQueuedBytes, maximumTotalQueuedBytes } = broker.limits;
+    if (broker.queueTotal.bytes + sized.size > maximumTotalQueuedBytes) return true;
+    // One message always fits, however large: else it could never be delivered.
+    return queued > 0 && (queued >= maximumQueuedMessages || queuedBytes + sized.size > maximumQueuedBytes);
   }
 
   /** What has expired gives way first, then what `onQueueFull` says. */
@@ -148,7 +153,7 @@ export class Outgoing {
     const { clock, limits } = session.broker;
     const dropped = deliveries.takeExpired(clock.now());
     if (limits.onQueueFull === 'dropOldest') {
-      while (this.isFull(sized)) dropped.push(deliveries.dropOldest()!);
+      while (deliveries.queued > 0 && this.isFull(sized)) dropped.push(deliveries.dropOldest()!);
     }
     this.drop(dropped);
     return !this.isFull(sized);

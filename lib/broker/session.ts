@@ -204,6 +204,11 @@ export class Session implements Subscriber, ShareMember {
     this.isEnded = true;
   }
 
+  /** Nobody here has it any more. */
+  letGo(): void {
+    this.ownOutgoing?.deliveries.end();
+  }
+
   /** Gives what it has not finished on behalf of groups back to them. */
   handBack(shares: ReadonlySet<SharedSubscription>): void {
     this.ownOutgoing?.handBack(shares, this.isEnded);

@@ -120,6 +120,7 @@ export class Sessions {
       subscriptions.leaveAll(session);
     }
     stored.release(!hasWill ? 'discarded' : isStopping ? 'atSessionEnd' : 'due');
+    session.letGo();
   }
 
   private end(session: Session): void {
@@ -131,6 +132,7 @@ export class Sessions {
     if (session.stored && session.isMemberOfGroups) session.stored.restore(session);
     subscriptions.removeAll(session);
     store.deleteSession(session);
+    session.letGo();
     wills.fire(session);
   }
 }

@@ -1,8 +1,11 @@
-import { expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import type { Limits } from '../../lib/broker/limits.js';
+import { PacketType } from '../../lib/protocol/packets.js';
 import { describeInMemory, leave, payloadsOf, publishKept, readAll, resume } from '../support/scenario.js';
 import type { TestBroker } from '../support/test-broker.js';
 import type { WireClient } from '../support/wire-client.js';
+
+const { PUBACK } = PacketType;
 
 describeInMemory('the bounds of a queue', (start) => {
   async function absent(limits: Partial<Limits>): Promise<[broker: TestBroker, publisher: WireClient]> {
@@ -144,5 +147,53 @@ describeInMemory('the bounds of a queue', (start) => {
 
     expect(await readAll(online)).toHaveLength(50);
     expect(broker.broker.counters.messagesDropped).toBe(49);
+  });
+
+  describe.each(['dropNewest', 'dropOldest', 'refuse'] as const)('of all sessions together, %s', (onQueueFull) => {
+    const maximumTotalQueuedBytes = 50_000;
+    const names = ['one', 'two', 'three'];
+
+    it('[A35] hold for what waits in all queues, and not for clients that are connected', async () => {
+      const broker = await start({ limits: { maximumTotalQueuedBytes, onQueueFull } });
+      for (const clientId of names) {
+        await (await resume(broker, clientId)).subscribe('a/#', { qos: 1 });
+        await leave(await resume(broker, clientId));
+      }
+      const [publisher, online] = [await broker.client(), await broker.client()];
+      await online.subscribe('#', { qos: 1 });
+      const { queueTotal, counters } = broker.broker;
+
+      let refused = 0;
+      for (let number = 0; number < 30; number++) {
+        publisher.publish('a/b', { qos: 1, payload: 'x'.repeat(1000) });
+        const puback = await publisher.next(PUBACK);
+        if ('reasonCode' in puback && puback.reasonCode === 0x97) refused++;
+        expect(queueTotal.bytes).toBeLessThanOrEqual(maximumTotalQueuedBytes);
+      }
+
+      expect(queueTotal.bytes).toBeGreaterThan(maximumTotalQueuedBytes / 2);
+      expect(refused > 0).toBe(onQueueFull === 'refuse');
+      expect(counters.messagesDropped > 0).toBe(onQueueFull !== 'refuse');
+      expect(await readAll(online)).toHaveLength(30 - refused);
+    });
+
+    it('give their room back: to who reads its queue, and with sessions that end', async () => {
+      const broker = await start({ limits: { maximumTotalQueuedBytes, onQueueFull } });
+      for (const clientId of names) {
+        await (await resume(broker, clientId)).subscribe('a', { qos: 1 });
+        await leave(await resume(broker, clientId));
+      }
+      const publisher = await broker.client();
+      for (let number = 0; number < 5; number++) await publishKept(publisher, 'a', { payload: 'x'.repeat(1000) });
+      const full = broker.broker.queueTotal.bytes;
+
+      await readAll(await resume(broker, 'one'));
+      expect(broker.broker.queueTotal.bytes).toBe((full * 2) / 3);
+      await broker.client(5, { clientId: 'two', cleanStart: true });
+      expect(broker.broker.queueTotal.bytes).toBe(full / 3);
+      broker.clock.advance(7_200_000);
+
+      expect(broker.broker.queueTotal.bytes).toBe(0);
+    });
   });
 });
