@@ -225,9 +225,13 @@ export class Deliveries {
     return this.takeWaiting(({ share }) => share !== undefined && shares.has(share));
   }
 
-  /** The session is over: what waits in it does not count any more. */
+  /** The session is over: nothing is kept, and nothing counts any more. Somebody may hold on to the session for a while. */
   end(): void {
     this.countBytes(-this.bytes);
+    this.count = this.flying = this.resent = this.holes = this.leadingHoles = this.unacknowledged = 0;
+    this.slots = [];
+    this.marks = noMarks;
+    this.sequences = this.places = noNumbers;
   }
 
   /** Takes away what was sent on behalf of `shares` at QoS 1 and is not acknowledged. */
