@@ -1,4 +1,5 @@
 import { DeliveryState, type Delivery, type PlacedDelivery } from './delivery.js';
+import { DeliveryRing, none, packetIds } from './delivery-ring.js';
 import type { SharedSubscription } from './shared-subscription.js';
 
 /**
@@ -8,19 +9,10 @@ import type { SharedSubscription } from './shared-subscription.js';
  * (`sequence mod 65535 + 1`), so that a resend carries the original one ([MQTT-4.4.0-1]) and none is handed out twice:
  * the span in flight stays below 65,535.
  *
- * One ring of slots, each a Delivery and a few numbers: a message costs no object here, and an acknowledgement touches
- * nothing but numbers. What is done in the middle leaves an empty slot, which goes when it is the first, or when such slots
- * are half of what waits. An `index` counts from the first slot, and holds until something is settled or taken away.
+ * An empty slot goes when it is the first, or when such slots are half of what waits. An `index` holds until something is
+ * settled or taken away.
  */
-export class Deliveries {
-  private slots: (Delivery | undefined)[] = [];
-  /** Per slot the packet identifier, and above it the state, whether it is counted, and the QoS. */
-  private marks = noMarks;
-  private sequences = noNumbers;
-  /** Per slot its place in a store; empty where no store gives any. */
-  private places = noNumbers;
-  private head = 0;
-  private count = 0;
+export class Deliveries extends DeliveryRing {
   /** How many at the front are in flight, or done. */
   private flying = 0;
   /** How many of those were sent on this connection; those behind have to be sent again. */
@@ -37,7 +29,9 @@ export class Deliveries {
   private earliestExpiry = Infinity;
 
   /** @param total of the queues of all sessions, this one included */
-  constructor(private readonly total: QueueTotal = { bytes: 0 }) {}
+  constructor(private readonly total: QueueTotal = { bytes: 0 }) {
+    super();
+  }
 
   /** Messages that are not in flight yet. */
   get queued(): number {
@@ -86,7 +80,7 @@ export class Deliveries {
 
   /** The store has it under another number now. */
   move(sequence: number, place: number): void {
-    this.setPlace(this.indexOf(sequence), place);
+    this.setPlace(this.indexOfSequence(sequence), place);
   }
 
   /** Sequence number of the first message that was never sent; undefined where none waits. */
@@ -110,9 +104,8 @@ export class Deliveries {
       const index = this.flying;
       if (index > 0 && this.sequenceAt(index) - this.sequenceAt(0) >= packetIds) return none;
       this.resent = this.flying = index + 1;
-      const delivery = this.slots[this.slot(index)];
-      if (delivery) {
-        this.countBytes(-delivery.size);
+      if (!this.isEmptyAt(index)) {
+        this.countBytes(-this.at(index).size);
         return this.counted(index);
       }
       this.forgetHole();
@@ -123,62 +116,12 @@ export class Deliveries {
 
   /** The delivery in flight with this packet identifier; -1: none. */
   find(packetId: number): number {
-    if (this.flying === 0) return none;
-    const { marks } = this;
-    const firstId = marks[this.head] & packetIdBits;
-    const distance = (packetId < firstId ? packetId + packetIds : packetId) - firstId;
-    // Dense unless the queue was full: a dropped message leaves a gap, then it stands further to the front.
-    let high = distance < this.flying ? distance : this.flying - 1;
-    if ((marks[this.slot(high)] & packetIdBits) !== packetId) {
-      let low = 0;
-      while (low < high) {
-        const middle = (low + high) >>> 1;
-        if ((this.packetIdAt(middle) - firstId + packetIds) % packetIds < distance) low = middle + 1;
-        else high = middle;
-      }
-    }
-    const mark = marks[this.slot(high)];
-    return (mark & packetIdBits) === packetId && (mark & stateBits) !== doneBits ? high : none;
-  }
-
-  at(index: number): Delivery {
-    return this.slots[this.slot(index)]!;
-  }
-
-  stateAt(index: number): DeliveryState {
-    return ((this.marks[this.slot(index)] & stateBits) >>> stateShift) as DeliveryState;
-  }
-
-  qosAt(index: number): 1 | 2 {
-    return (this.marks[this.slot(index)] >>> qosShift) as 1 | 2;
-  }
-
-  packetIdAt(index: number): number {
-    return this.marks[this.slot(index)] & packetIdBits;
-  }
-
-  sequenceAt(index: number): number {
-    return this.sequences[this.slot(index)];
-  }
-
-  /** In the store; 0 where it has none. */
-  placeAt(index: number): number {
-    return this.places.length === 0 ? 0 : this.places[this.slot(index)];
-  }
-
-  /** The PUBLISH goes out, or its PUBREC has come. */
-  mark(index: number, state: typeof DeliveryState.Sent | typeof DeliveryState.Released): void {
-    const slot = this.slot(index);
-    this.marks[slot] = (this.marks[slot] & ~stateBits) | (state << stateShift);
+    return this.indexOfPacketId(packetId, this.flying);
   }
 
   /** The client owns the message now, or will never have it: of those in flight. */
   settle(index: number): void {
-    const slot = this.slot(index);
-    const mark = this.marks[slot];
-    if ((mark & countedBit) !== 0) this.unacknowledged--;
-    this.marks[slot] = (mark | doneBits) & ~countedBit;
-    this.slots[slot] = undefined;
+    if (this.takeOut(index)) this.unacknowledged--;
     if (index === 0) this.trim();
   }
 
@@ -186,7 +129,7 @@ export class Deliveries {
   rewind(): void {
     this.resent = 0;
     this.unacknowledged = 0;
-    for (let index = 0; index < this.flying; index++) this.marks[this.slot(index)] &= ~countedBit;
+    for (let index = 0; index < this.flying; index++) this.setCounted(index, false);
   }
 
   /** What an earlier connection left unfinished, in its order. */
@@ -228,10 +171,8 @@ export class Deliveries {
   /** The session is over: nothing is kept, and nothing counts any more. Somebody may hold on to the session for a while. */
   end(): void {
     this.countBytes(-this.bytes);
-    this.count = this.flying = this.resent = this.holes = this.leadingHoles = this.unacknowledged = 0;
-    this.slots = [];
-    this.marks = noMarks;
-    this.sequences = this.places = noNumbers;
+    this.flying = this.resent = this.holes = this.leadingHoles = this.unacknowledged = 0;
+    this.clear();
   }
 
   /** Takes away what was sent on behalf of `shares` at QoS 1 and is not acknowledged. */
@@ -239,7 +180,7 @@ export class Deliveries {
     const taken = this.unfinished().filter(({ delivery: { share, qos }, state }) => {
       return share !== undefined && shares.has(share) && qos === 1 && state === DeliveryState.Sent;
     });
-    for (const { sequence } of taken) this.settle(this.indexOf(sequence));
+    for (const { sequence } of taken) this.settle(this.indexOfSequence(sequence));
     return taken;
   }
 
@@ -249,46 +190,15 @@ export class Deliveries {
    */
   keep(): void {
     for (let index = this.count - 1; index >= 0 && this.sequenceAt(index) >= this.keptTo; index--) {
-      this.slots[this.slot(index)]?.message.keep();
+      if (!this.isEmptyAt(index)) this.at(index).message.keep();
     }
     this.keptTo = this.nextSequence;
-    if (this.count < this.slots.length / 8) this.moveTo(Math.max(fewest, this.slots.length / 2));
-  }
-
-  private slot(index: number): number {
-    return (this.head + index) & (this.slots.length - 1);
-  }
-
-  private push(delivery: Delivery, sequence: number, state: DeliveryState): void {
-    if (this.count === this.slots.length) this.moveTo(Math.max(fewest, this.count * 2));
-    const slot = this.slot(this.count++);
-    this.slots[slot] = delivery;
-    this.sequences[slot] = sequence;
-    this.marks[slot] = packetIdOf(sequence) | (state << stateShift) | (delivery.qos << qosShift);
-    if (this.places.length > 0) this.places[slot] = 0;
-    this.nextSequence = sequence + 1;
-  }
-
-  private setPlace(index: number, place: number): void {
-    if (this.places.length === 0) this.places = new Float64Array(this.slots.length);
-    this.places[this.slot(index)] = place;
-  }
-
-  /** Of what waits or is in flight; sequence numbers ascend. */
-  private indexOf(sequence: number): number {
-    let low = 0;
-    let high = this.count - 1;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if (this.sequenceAt(middle) < sequence) low = middle + 1;
-      else high = middle;
-    }
-    return low;
+    if (this.count < this.room / 8) this.fit(Math.max(fewest, this.room / 2));
   }
 
   private firstWaitingIndex(): number {
     let index = this.flying + this.leadingHoles;
-    while (index < this.count && this.slots[this.slot(index)] === undefined) index++;
+    while (index < this.count && this.isEmptyAt(index)) index++;
     this.leadingHoles = index - this.flying;
     return index < this.count ? index : none;
   }
@@ -299,34 +209,15 @@ export class Deliveries {
   }
 
   private counted(index: number): number {
-    this.marks[this.slot(index)] |= countedBit;
+    this.setCounted(index, true);
     this.unacknowledged++;
     return index;
-  }
-
-  private placedAt(index: number): PlacedDelivery {
-    return {
-      delivery: this.at(index),
-      packetId: this.packetIdAt(index),
-      sequence: this.sequenceAt(index),
-      place: this.placeAt(index),
-      state: this.stateAt(index),
-    };
-  }
-
-  private placed(from: number, to: number): PlacedDelivery[] {
-    const placed: PlacedDelivery[] = [];
-    for (let index = from; index < to; index++) {
-      if (this.slots[this.slot(index)] !== undefined) placed.push(this.placedAt(index));
-    }
-    return placed;
   }
 
   private takeWaiting(isMeant: (delivery: Delivery) => boolean): PlacedDelivery[] {
     const taken: PlacedDelivery[] = [];
     for (let index = this.flying; index < this.count; index++) {
-      const delivery = this.slots[this.slot(index)];
-      if (delivery === undefined || !isMeant(delivery)) continue;
+      if (this.isEmptyAt(index) || !isMeant(this.at(index))) continue;
       taken.push(this.placedAt(index));
       this.empty(index);
     }
@@ -336,10 +227,8 @@ export class Deliveries {
 
   /** Of what waits. */
   private empty(index: number): void {
-    const slot = this.slot(index);
-    this.countBytes(-this.slots[slot]!.size);
-    this.slots[slot] = undefined;
-    this.marks[slot] |= doneBits;
+    this.countBytes(-this.at(index).size);
+    this.takeOut(index);
     this.holes++;
   }
 
@@ -350,9 +239,8 @@ export class Deliveries {
 
   /** Empty slots at the front go. */
   private trim(): void {
-    while (this.count > 0 && this.slots[this.head] === undefined) {
-      this.head = (this.head + 1) & (this.slots.length - 1);
-      this.count--;
+    while (this.count > 0 && this.isEmptyAt(0)) {
+      this.shift();
       if (this.flying > 0) {
         this.flying--;
         if (this.resent > 0) this.resent--;
@@ -360,33 +248,26 @@ export class Deliveries {
         this.forgetHole();
       }
     }
-    if (this.count === 0 && this.slots.length > mostEmpty) this.moveTo(fewest);
+    if (this.count === 0 && this.room > mostEmpty) this.fit(fewest);
   }
 
   /** Empty slots among what waits go when they are many. */
   private compact(): void {
     this.trim();
     if (this.holes <= fewHoles || this.holes <= this.queued) return;
-    this.moveTo(this.slots.length);
+    this.fit(this.room);
   }
 
-  /** Moves everything into a ring of `room` slots; empty ones among what waits stay behind. */
-  private moveTo(room: number): void {
-    const { slots, marks, sequences, places, head, count, flying } = this;
-    this.slots = Array.from<Delivery | undefined>({ length: room }).fill(undefined);
-    this.marks = new Uint32Array(room);
-    this.sequences = new Float64Array(room);
-    if (places.length > 0) this.places = new Float64Array(room);
-    this.head = this.count = this.holes = this.leadingHoles = 0;
-    for (let index = 0; index < count; index++) {
-      const from = (head + index) & (slots.length - 1);
-      if (index >= flying && slots[from] === undefined) continue;
-      const to = this.count++;
-      this.slots[to] = slots[from];
-      this.marks[to] = marks[from];
-      this.sequences[to] = sequences[from];
-      if (places.length > 0) this.places[to] = places[from];
-    }
+  private push(delivery: Delivery, sequence: number, state: DeliveryState): void {
+    if (this.count === this.room) this.fit(Math.max(fewest, this.count * 2));
+    this.append(delivery, sequence, state);
+    this.nextSequence = sequence + 1;
+  }
+
+  /** Empty slots among what waits stay behind. */
+  private fit(room: number): void {
+    this.moveTo(room, this.flying);
+    this.holes = this.leadingHoles = 0;
   }
 }
 
@@ -395,22 +276,8 @@ export interface QueueTotal {
   bytes: number;
 }
 
-/** No index. */
-const none = -1;
-/** Packet identifiers that there are: 1 to 65,535. */
-const packetIds = 65_535;
-const packetIdBits = 0xffff;
-const stateShift = 16;
-const stateBits = 3 << stateShift;
-const doneBits = DeliveryState.Done << stateShift;
-const countedBit = 1 << 18;
-const qosShift = 19;
 /** Room in slots: at first, and where nothing is left. */
 const fewest = 8;
 const mostEmpty = 1024;
 /** Empty slots that are never too many. */
 const fewHoles = 32;
-const noMarks = new Uint32Array(0);
-const noNumbers = new Float64Array(0);
-
-const packetIdOf = (sequence: number): number => (sequence % packetIds) + 1;
