@@ -1,5 +1,5 @@
 import type { Epochs, Match } from './match.js';
-import { hasWildcard } from './topic-names.js';
+import { hashOf } from './text-table.js';
 
 /**
  * What topics matched that are asked for again and again.
@@ -67,10 +67,14 @@ export class MatchCache<S> {
     };
   }
 
-  /** A subscription with this filter has come or gone. */
-  forget(filter: string, hash: number): void {
-    if (!hasWildcard(filter)) this.literalEpochs[hash & (epochBuckets - 1)]++;
-    else if (filter.startsWith('+') || filter.startsWith('#')) this.rootEpoch++;
+  /** A subscription to a filter without wildcards has come or gone. @param hash of the filter */
+  forgetLiteral(hash: number): void {
+    this.literalEpochs[hash & (epochBuckets - 1)]++;
+  }
+
+  /** A subscription to a filter with wildcards has come or gone. */
+  forgetWildcard(filter: string): void {
+    if (filter.startsWith('+') || filter.startsWith('#')) this.rootEpoch++;
     else this.wildcardEpochs[bucketOf(filter)]++;
   }
 
@@ -160,11 +164,6 @@ function weightOf({ targets }: Match<unknown>): number {
 
 /** The epoch bucket of the first level of a topic or filter. */
 function bucketOf(topic: string): number {
-  let hash = 0;
-  for (let at = 0; at < topic.length; at++) {
-    const unit = topic.charCodeAt(at);
-    if (unit === 0x2f) break;
-    hash = (Math.imul(hash, 31) + unit) | 0;
-  }
-  return hash & (epochBuckets - 1);
+  const slash = topic.indexOf('/');
+  return hashOf(topic, 0, slash === -1 ? topic.length : slash) & (epochBuckets - 1);
 }

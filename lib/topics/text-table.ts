@@ -10,11 +10,15 @@ import { randomInt } from 'node:crypto';
 export class TextTable<O, V> {
   /** Four for each slot: hash (0 is a free slot), text, owner, value. */
   private cells = freeCells(fewest);
-  private room = fewest;
   private count = 0;
 
   get size(): number {
     return this.count;
+  }
+
+  /** Slots that there are. */
+  private get room(): number {
+    return this.cells.length / 4;
   }
 
   /** @param hash `hashOf` the part `[start, end)` of `text`, behind what tells the owner */
@@ -88,7 +92,6 @@ export class TextTable<O, V> {
 
   private moveTo(room: number): void {
     const { cells } = this;
-    this.room = room;
     this.cells = freeCells(room);
     for (let at = 0; at < cells.length; at += 4) {
       if (cells[at] !== 0) this.put(cells[at] as number, cells[at + 1], cells[at + 2], cells[at + 3]);

@@ -39,21 +39,18 @@ export class TopicTree<S extends object> {
   subscribe(subscriber: S, subscription: Subscription): Subscription | undefined {
     const { filter } = subscription;
     const entry = entryOf(subscriber, subscription);
-    const replaced = hasWildcard(filter) ? this.wildcards.add(filter, entry) : this.addLiteral(filter, entry);
+    const replaced = hasWildcard(filter) ? this.addWildcard(filter, entry) : this.addLiteral(filter, entry);
     if (!replaced) this.count++;
-    this.cache.forget(filter, hashOf(filter));
     return replaced?.subscription;
   }
 
   /** Removes the subscription with exactly this filter. */
   unsubscribe(subscriber: S, filter: string): Subscription | undefined {
     const removed = hasWildcard(filter)
-      ? this.wildcards.remove(filter, subscriber)
+      ? this.removeWildcard(filter, subscriber)
       : this.removeLiteral(filter, subscriber);
-    if (!removed) return undefined;
-    this.count--;
-    this.cache.forget(filter, hashOf(filter));
-    return removed.subscription;
+    if (removed) this.count--;
+    return removed?.subscription;
   }
 
   /**
@@ -64,14 +61,13 @@ export class TopicTree<S extends object> {
     const hash = known || hashOf(topic);
     const cached = this.cache.get(topic, hash);
     if (cached !== undefined) return cached;
-    const match = this.find(topic);
+    const match = this.find(topic, known === 0 ? hash : hashOf(topic));
     this.cache.offer(topic, hash, match);
     return match;
   }
 
-  private find(topic: string): Match<S> {
+  private find(topic: string, hash: number): Match<S> {
     const { found } = this;
-    const hash = hashOf(topic);
     collect(this.literals.get(undefined, hash, topic), found);
     if (!this.wildcards.isEmpty) this.wildcards.collect(topic, found);
     const match = matchOf(found, this.cache.epochsOf(topic, hash));
@@ -79,10 +75,22 @@ export class TopicTree<S extends object> {
     return match;
   }
 
+  private addWildcard(filter: string, entry: Entry<S>): Entry<S> | undefined {
+    this.cache.forgetWildcard(filter);
+    return this.wildcards.add(filter, entry);
+  }
+
+  private removeWildcard(filter: string, subscriber: S): Entry<S> | undefined {
+    const removed = this.wildcards.remove(filter, subscriber);
+    if (removed) this.cache.forgetWildcard(filter);
+    return removed;
+  }
+
   private addLiteral(filter: string, entry: Entry<S>): Entry<S> | undefined {
     const hash = hashOf(filter);
     const entries = this.literals.get(undefined, hash, filter);
     const replaced = find(entries, entry.subscriber);
+    this.cache.forgetLiteral(hash);
     this.literals.set(undefined, hash, filter, add(entries, entry));
     return replaced;
   }
@@ -92,6 +100,7 @@ export class TopicTree<S extends object> {
     const entries = this.literals.get(undefined, hash, filter);
     const removed = find(entries, subscriber);
     if (!removed) return undefined;
+    this.cache.forgetLiteral(hash);
     const left = remove(entries, subscriber);
     if (left === undefined) this.literals.delete(undefined, hash, filter);
     else this.literals.set(undefined, hash, filter, left);

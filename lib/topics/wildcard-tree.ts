@@ -20,14 +20,9 @@ export class WildcardTree<S> {
   add(filter: string, entry: Entry<S>): Entry<S> | undefined {
     const levels = filter.split('/');
     const node = this.descend(levels);
-    const { subscriber } = entry;
-    if (levels.at(-1) === '#') {
-      const replaced = find(node.below, subscriber);
-      node.below = add(node.below, entry);
-      return replaced;
-    }
-    const replaced = find(node.here, subscriber);
-    node.here = add(node.here, entry);
+    const place = placeOf(levels);
+    const replaced = find(node[place], entry.subscriber);
+    node[place] = add(node[place], entry);
     return replaced;
   }
 
@@ -36,14 +31,9 @@ export class WildcardTree<S> {
     const levels = filter.split('/');
     const node = this.find(levels);
     if (!node) return undefined;
-    let removed: Entry<S> | undefined;
-    if (levels.at(-1) === '#') {
-      removed = find(node.below, subscriber);
-      if (removed) node.below = remove(node.below, subscriber);
-    } else {
-      removed = find(node.here, subscriber);
-      if (removed) node.here = remove(node.here, subscriber);
-    }
+    const place = placeOf(levels);
+    const removed = find(node[place], subscriber);
+    if (removed) node[place] = remove(node[place], subscriber);
     this.prune(node);
     return removed;
   }
@@ -133,5 +123,8 @@ class Level<S> {
     return !this.here && !this.below && !this.plus && this.childCount === 0;
   }
 }
+
+/** Where the entries of a filter stand in its node. */
+const placeOf = (levels: readonly string[]): 'below' | 'here' => (levels.at(-1) === '#' ? 'below' : 'here');
 
 const dollar = 0x24;
