@@ -197,7 +197,7 @@ export class Message {
       payload,
       properties,
     };
-    const bytes = encodePacket(packet, version === 5 ? 5 : 4);
+    const bytes = encodePacket(packet, version);
     let packetIdAt = 0;
     if (isIdentified) {
       let body = 1;
@@ -209,7 +209,7 @@ export class Message {
 }
 
 /** Objects and headers of a message that is held: an estimate, so that many empty messages count too. */
-const messageOverhead = 256;
+export const messageOverhead = 256;
 
 /** [MQTT-3.3.2-7] an alias ends with its connection; all else is forwarded unaltered. */
 function withoutAlias(properties: Properties): Properties | undefined {

@@ -28,7 +28,8 @@ export class Pieces {
   giveBack(): void {
     for (let run = 0; run < this.count; run++) this.runs[run] = undefined;
     this.byteLength = this.count = this.patched = 0;
-    if (spare.length < keptSpare && this.patches.length <= keptPatches) spare.push(this);
+    const numbers = this.bounds.length + this.patches.length;
+    if (spare.length < keptSpare && numbers <= keptNumbers) spare.push(this);
   }
 
   /** `bytes[start, end)`, behind what is there. */
@@ -115,6 +116,6 @@ function doubled(numbers: Int32Array<ArrayBuffer>): Int32Array<ArrayBuffer> {
 /** Remaining Length 2, over and over. */
 const acknowledgements = Buffer.alloc(4 * 1024, Buffer.from([0x40, 2, 0, 0]));
 const spare: Pieces[] = [];
-/** How many are kept, and the most numbers that one may have for its patches. */
+/** How many are kept, and the most numbers that one may have for its runs and patches. */
 const keptSpare = 1024;
-const keptPatches = 3 * 4096;
+const keptNumbers = 5 * 4096;

@@ -3,6 +3,7 @@ import type { Session } from '../broker/session.js';
 import { ByteReader } from '../protocol/byte-reader.js';
 import { ByteWriter } from '../protocol/byte-writer.js';
 import { writeDelivery } from '../records/delivery-record.js';
+import type { StoredEntry } from './disk-records.js';
 import type { Journal } from './journal.js';
 
 /**
@@ -144,21 +145,12 @@ export interface Young {
   readonly isReleased: boolean;
 }
 
-/** What a batch has of a message: the session's number, and the bytes of the delivery. */
-export interface BatchEntry {
-  readonly number: number;
-  readonly sequence: number;
-  readonly isReleased: boolean;
-  /** A view. */
-  readonly delivery: Buffer;
-}
-
 /**
  * What of a batch was not gone when the broker ended.
  * @param states absent when nothing of it had changed
  * @throws MqttError where the bytes are no batch
  */
-export function* readBatch(bytes: Buffer, states: Buffer | undefined): Generator<BatchEntry, void> {
+export function* readBatch(bytes: Buffer, states: Buffer | undefined): Generator<StoredEntry, void> {
   const reader = new ByteReader().over(bytes, 0, bytes.length);
   let delivery = bytes.subarray(0, 0);
   for (let index = 0; reader.remaining > 0; index++) {

@@ -59,26 +59,30 @@ export interface EntryHeader {
   readonly isReleased: boolean;
 }
 
-/** @param now milliseconds since the epoch */
-export function encodeEntry({ number, sequence, isReleased }: EntryHeader, delivery: Delivery, now: number): Buffer {
-  const header = writer.begin().uint32(number).uint48(sequence);
-  return writeDelivery(header.byte(isReleased ? 1 : 0), delivery, now).body();
+/** An entry as it stands in the file. */
+export interface StoredEntry extends EntryHeader {
+  /** A view. */
+  readonly delivery: Buffer;
 }
 
-/** An entry of a delivery that stands somewhere else. */
-export function withHeader({ number, sequence, isReleased }: EntryHeader, delivery: Buffer): Buffer {
-  const header = writer.begin().uint32(number).uint48(sequence);
-  return header
-    .byte(isReleased ? 1 : 0)
-    .raw(delivery)
-    .body();
-}
+/** @param now milliseconds since the epoch */
+export const encodeEntry = (header: EntryHeader, delivery: Delivery, now: number): Buffer =>
+  writeDelivery(beginEntry(header), delivery, now).body();
+
+/** The inverse of `decodeEntry`. */
+export const joinEntry = ({ delivery, ...header }: StoredEntry): Buffer => beginEntry(header).raw(delivery).body();
+
+const beginEntry = ({ number, sequence, isReleased }: EntryHeader): ByteWriter =>
+  writer
+    .begin()
+    .uint32(number)
+    .uint48(sequence)
+    .byte(isReleased ? 1 : 0);
 
 /** One writer for all: encoding is synchronous and `body()` copies out. */
 const writer = new ByteWriter();
 
-/** The delivery is a view. */
-export const decodeEntry = (bytes: Buffer): EntryHeader & { readonly delivery: Buffer } => ({
+export const decodeEntry = (bytes: Buffer): StoredEntry => ({
   number: bytes.readUInt32BE(0),
   sequence: bytes.readUIntBE(4, 6),
   isReleased: bytes[10] === 1,

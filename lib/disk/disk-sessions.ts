@@ -4,18 +4,19 @@ import type { Session } from '../broker/session.js';
 import type { LeftWill } from '../broker/wills.js';
 import { decodeDelivery, encodeWill } from '../records/delivery-record.js';
 import type { Subscription } from '../topics/subscription.js';
-import { Batches, type BatchEntry, type Young } from './batches.js';
+import { Batches, type Young } from './batches.js';
 import type { DiskFile } from './disk-file.js';
 import {
   decodeEntry,
   encodeEntry,
   encodeSession,
   encodeSubscription,
+  joinEntry,
   keyOf,
   numberKey,
   placeKey,
-  withHeader,
   type EntryHeader,
+  type StoredEntry,
 } from './disk-records.js';
 import type { Journal } from './journal.js';
 
@@ -156,9 +157,9 @@ export class DiskSessions {
   }
 
   /** A message of a batch that was found in the file. */
-  restore({ number, sequence, isReleased, delivery }: BatchEntry): number {
+  restore(entry: StoredEntry): number {
     const place = this.nextPlace++;
-    this.journal.put('queue', place, withHeader({ number, sequence, isReleased }, delivery));
+    this.journal.put('queue', place, joinEntry(entry));
     return place;
   }
 

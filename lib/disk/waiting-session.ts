@@ -1,4 +1,5 @@
 import { DeliveryState, type Delivery } from '../broker/delivery.js';
+import { messageOverhead } from '../broker/message.js';
 import type { Session } from '../broker/session.js';
 import type { StoredSession } from '../broker/stored-session.js';
 import type { Subscription } from '../topics/subscription.js';
@@ -109,6 +110,3 @@ export class WaitingSession implements StoredSession {
 
   release(): void {}
 }
-
-/** As much as a message counts for in memory beside its bytes. */
-const messageOverhead = 256;

@@ -67,7 +67,10 @@ export class MatchCache<S> {
     };
   }
 
-  /** A subscription to a filter without wildcards has come or gone. @param hash of the filter */
+  /**
+   * A subscription to a filter without wildcards has come or gone.
+   * @param hash of the filter
+   */
   forgetLiteral(hash: number): void {
     this.literalEpochs[hash & (epochBuckets - 1)]++;
   }
