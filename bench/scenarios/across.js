@@ -1,8 +1,8 @@
 import { startAedes, startOurs, withNodes } from '../support/brokers.js';
 import { installAedes } from '../support/install-aedes.js';
-import { commonColumns, summarize } from '../support/figures.js';
+import { commonColumns } from '../support/figures.js';
 import { loadPairs } from '../support/mqttload.js';
-import { takeTurns } from '../support/rounds.js';
+import { compareInTurns } from '../support/rounds.js';
 import { printTable } from '../support/table.js';
 
 const brokers = { 'nestjs-mqttd': startOurs, Aedes: startAedes };
@@ -22,7 +22,7 @@ export const across = {
       })),
     );
 
-    const rows = (await takeTurns(variants, rounds)).map((row) => ({ ...row, ...summarize(row.results) }));
+    const rows = await compareInTurns(variants, rounds);
 
     printTable({ QoS: ({ qos }) => qos, broker: ({ broker }) => broker, ...commonColumns }, rows);
     for (const qos of [0, 1]) printRatio(rows.filter((row) => row.qos === qos));

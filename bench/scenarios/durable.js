@@ -1,10 +1,11 @@
 import { existsSync, readFileSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { startAedesOnDisk, startOursAlone, startOursOnDisk, withFolder } from '../support/brokers.js';
-import { commonColumns, median, summarize, whole } from '../support/figures.js';
+import { startAedesOnDisk, startOursAlone, startOursOnDisk } from '../support/brokers.js';
+import { commonColumns, median, whole } from '../support/figures.js';
+import { withFolder } from '../support/folder.js';
 import { loadPairs } from '../support/mqttload.js';
 import { startMosquittoOnDisk } from '../support/peers.js';
-import { takeTurns } from '../support/rounds.js';
+import { compareInTurns } from '../support/rounds.js';
 import { printTable } from '../support/table.js';
 
 /** What is promised when a PUBACK has come: that the message is there after what. */
@@ -32,7 +33,7 @@ export const durable = {
         run: () => withFolder((folder) => measure(() => start(folder), folder, seconds)),
       })),
     );
-    const rows = (await takeTurns(variants, rounds)).map((row) => ({ ...row, ...summarize(row.results) }));
+    const rows = await compareInTurns(variants, rounds);
     printTable(
       {
         broker: ({ broker }) => broker,

@@ -1,8 +1,8 @@
 import { connectAsync } from 'mqtt';
 import { startOurs, untilStatus, withNodes } from '../support/brokers.js';
-import { commonColumns, summarize } from '../support/figures.js';
+import { commonColumns } from '../support/figures.js';
 import { loadPairs } from '../support/mqttload.js';
-import { takeTurns } from '../support/rounds.js';
+import { compareInTurns } from '../support/rounds.js';
 import { printTable } from '../support/table.js';
 
 const [few, many] = [100, 10_000];
@@ -21,7 +21,7 @@ export const filters = {
       })),
     );
 
-    const rows = (await takeTurns(variants, rounds)).map((row) => ({ ...row, ...summarize(row.results) }));
+    const rows = await compareInTurns(variants, rounds);
 
     printTable({ QoS: ({ qos }) => qos, 'filters elsewhere': ({ count }) => count, ...commonColumns }, rows);
     for (const qos of [0, 1]) printRatio(rows.filter((row) => row.qos === qos));

@@ -1,8 +1,8 @@
 import { startOurs, withNodes } from '../support/brokers.js';
-import { commonColumns, sum, summarize } from '../support/figures.js';
+import { commonColumns, sum } from '../support/figures.js';
 import { loadPairs } from '../support/mqttload.js';
 import { commandsBetween } from '../support/redis.js';
-import { takeTurns } from '../support/rounds.js';
+import { compareInTurns } from '../support/rounds.js';
 import { printTable } from '../support/table.js';
 
 /** QoS 1 to subscribers whose sessions are kept, and beside it to those whose sessions are not. */
@@ -19,7 +19,7 @@ export const sessions = {
       })),
     );
 
-    const rows = (await takeTurns(variants, rounds)).map((row) => ({ ...row, ...summarize(row.results) }));
+    const rows = await compareInTurns(variants, rounds);
 
     printTable({ sessions: ({ session }) => session, on: ({ place }) => place, ...commonColumns }, rows);
     for (const { name, results } of rows)

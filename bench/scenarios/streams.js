@@ -1,8 +1,8 @@
 import { fileURLToPath } from 'node:url';
 import { withCertificate } from '../support/certificate.js';
-import { commonColumns, summarize } from '../support/figures.js';
+import { commonColumns } from '../support/figures.js';
 import { Program, cores } from '../support/program.js';
-import { takeTurns } from '../support/rounds.js';
+import { compareInTurns } from '../support/rounds.js';
 import { printTable } from '../support/table.js';
 
 const generator = fileURLToPath(new URL('../support/streams-load.js', import.meta.url));
@@ -24,7 +24,7 @@ export const streams = {
           })),
         ),
       );
-      const rows = (await takeTurns(variants, rounds)).map((row) => ({ ...row, ...summarize(row.results) }));
+      const rows = await compareInTurns(variants, rounds);
       printTable(
         { way: ({ way }) => way, QoS: ({ qos }) => qos, broker: ({ broker }) => broker, ...commonColumns },
         rows,
@@ -32,7 +32,7 @@ export const streams = {
     }),
 };
 
-/** Mosquitto's WebSocket listener does not start where libwebsockets cannot bind to the loopback address alone. */
+/** Mosquitto 2.0.11 does not start a WebSocket listener that is to have one address only, and ours is not to have more. */
 const peersFor = (scheme, peers) =>
   Object.entries(peers).filter(([broker]) => scheme !== 'ws' || broker !== 'Mosquitto');
 

@@ -1,6 +1,6 @@
-import { commonColumns, summarize, whole } from '../support/figures.js';
+import { commonColumns, whole } from '../support/figures.js';
 import { runLoad } from '../support/mqttload.js';
-import { takeTurns } from '../support/rounds.js';
+import { compareInTurns } from '../support/rounds.js';
 import { printTable } from '../support/table.js';
 
 const fanin = { mode: 'fanin', '-n': 50 };
@@ -52,7 +52,7 @@ async function compare(chosen, { peers, rounds, seconds }) {
           },
     ),
   );
-  const rows = (await takeTurns(variants, rounds)).map((row) => ({ ...row, ...summarize(row.results) }));
+  const rows = await compareInTurns(variants, rounds);
   printTable(
     { traffic: ({ traffic }) => traffic, broker: ({ broker }) => broker, ...commonColumns, 'peak MB': peakOf },
     rows,

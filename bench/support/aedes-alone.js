@@ -1,10 +1,10 @@
 // Aedes as a process of its own, with everything in memory, as its documentation starts it: over TCP, TLS or WebSocket.
-import { once } from 'node:events';
 import { createServer as createHttpServer } from 'node:http';
 import { createServer } from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';
 import { Aedes } from 'aedes';
 import { createWebSocketStream, WebSocketServer } from 'ws';
+import { announce } from './announce.js';
 
 const { scheme = 'mqtt', certificate } = JSON.parse(process.argv[2]);
 const broker = await Aedes.createBroker();
@@ -18,9 +18,4 @@ const servers = {
     return http;
   },
 };
-const server = servers[scheme]().listen(0, '127.0.0.1');
-await once(server, 'listening');
-console.log(`ready port=${server.address().port}`);
-
-// It does not outlive who started it.
-process.stdin.resume().on('end', () => process.exit());
+await announce(servers[scheme]());

@@ -1,6 +1,3 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { Program, cores } from './program.js';
@@ -70,16 +67,6 @@ export async function withNodes(starts, use) {
   } finally {
     // Last: nodes whose Redis goes first have something to say about it.
     await redis.stop();
-  }
-}
-
-/** A folder for as long as `use` takes. */
-export async function withFolder(use) {
-  const folder = mkdtempSync(join(tmpdir(), 'mqttd-bench-'));
-  try {
-    return await use(folder);
-  } finally {
-    rmSync(folder, { recursive: true });
   }
 }
 

@@ -1,6 +1,6 @@
-import { commonColumns, summarize } from './figures.js';
+import { commonColumns } from './figures.js';
 import { loadPairs } from './mqttload.js';
-import { takeTurns } from './rounds.js';
+import { compareInTurns } from './rounds.js';
 import { printTable } from './table.js';
 
 /**
@@ -19,7 +19,7 @@ export async function compareOnOneNode(withOne, starts, column, { rounds, second
       run: () => measure(withOne, start, qos, seconds),
     })),
   );
-  const rows = (await takeTurns(variants, rounds)).map((row) => ({ ...row, ...summarize(row.results) }));
+  const rows = await compareInTurns(variants, rounds);
   printTable({ QoS: ({ qos }) => qos, [column]: (row) => row[column], ...commonColumns }, rows);
   return [0, 1].map((qos) => rows.filter((row) => row.qos === qos));
 }

@@ -1,7 +1,8 @@
 import { spawnSync } from 'node:child_process';
 import { chmodSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { startAedesAlone, startOursAlone, withFolder } from './brokers.js';
+import { startAedesAlone, startOursAlone } from './brokers.js';
+import { withFolder } from './folder.js';
 import { Program, cores } from './program.js';
 import { freePort, untilListening } from './ports.js';
 

@@ -1,4 +1,4 @@
-import { whole } from './figures.js';
+import { summarize, whole } from './figures.js';
 
 /**
  * Runs each variant once in every round, so that what the machine does meanwhile meets all of them alike.
@@ -17,4 +17,10 @@ export async function takeTurns(variants, rounds) {
     }
   }
   return taken;
+}
+
+/** The same, each with what its results come to. */
+export async function compareInTurns(variants, rounds) {
+  const taken = await takeTurns(variants, rounds);
+  return taken.map((variant) => ({ ...variant, ...summarize(variant.results) }));
 }
