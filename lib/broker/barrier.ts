@@ -45,12 +45,14 @@ export class Barrier {
 
   /** Holds a packet for `connection` until the commit; undefined closes the connection at that point. */
   hold(connection: Connection, packet: Buffer | undefined): void {
-    this.holdNumber(connection, packet, 0);
+    if (this.isImmediate) release(connection, packet, 0);
+    else this.holdNumber(connection, packet, 0);
   }
 
   /** Holds an acknowledgement that is only a first byte and a packet identifier. */
   holdAcknowledgement(connection: Connection, firstByte: number, packetId: number): void {
-    this.holdNumber(connection, undefined, (firstByte << 16) | packetId);
+    if (this.isImmediate) connection.sendAcknowledgement(firstByte, packetId);
+    else this.holdNumber(connection, undefined, (firstByte << 16) | packetId);
   }
 
   /**
@@ -66,10 +68,6 @@ export class Barrier {
   }
 
   private holdNumber(connection: Connection, packet: Buffer | undefined, number: number): void {
-    if (this.isImmediate) {
-      release(connection, packet, number);
-      return;
-    }
     this.held.add(connection, packet, number);
     if (!this.isScheduled) this.schedule();
   }

@@ -48,17 +48,33 @@ export class Deliveries extends DeliveryRing {
     return this.unacknowledged;
   }
 
+  /** Whether what comes now is what is sent next. */
+  get isNextFree(): boolean {
+    const { count, flying, resent } = this;
+    return flying === count && resent === count && !this.isSpanFull(count, this.nextSequence);
+  }
+
+  /** Sequence number of the delivery that came last. */
+  get lastSequence(): number {
+    return this.nextSequence - 1;
+  }
+
   /**
-   * Puts a delivery at the end.
-   * @returns its sequence number
+   * Takes a delivery that is sent before it waits for anything (`isNextFree`).
+   * @returns its index
    */
-  enqueue(delivery: Delivery): number {
-    const sequence = this.nextSequence;
-    this.push(delivery, sequence, DeliveryState.Waiting);
+  fly(delivery: Delivery): number {
+    this.push(delivery, this.nextSequence, DeliveryState.Waiting);
+    this.resent = this.flying = this.count;
+    return this.counted(this.count - 1);
+  }
+
+  /** Puts a delivery at the end. */
+  enqueue(delivery: Delivery): void {
+    this.push(delivery, this.nextSequence, DeliveryState.Waiting);
     this.countBytes(delivery.size);
     const { expiresAt } = delivery.message;
     if (expiresAt < this.earliestExpiry) this.earliestExpiry = expiresAt;
-    return sequence;
   }
 
   /** Queues a message that has its sequence number, a higher one than all before. */
@@ -102,7 +118,7 @@ export class Deliveries extends DeliveryRing {
     }
     while (this.flying < this.count) {
       const index = this.flying;
-      if (index > 0 && this.sequenceAt(index) - this.sequenceAt(0) >= packetIds) return none;
+      if (this.isSpanFull(index, this.sequenceAt(index))) return none;
       this.resent = this.flying = index + 1;
       if (!this.isEmptyAt(index)) {
         this.countBytes(-this.at(index).size);
@@ -194,6 +210,11 @@ export class Deliveries extends DeliveryRing {
     }
     this.keptTo = this.nextSequence;
     if (this.count < this.room / 8) this.fit(Math.max(fewest, this.room / 2));
+  }
+
+  /** Whether its packet identifier may still be in use. */
+  private isSpanFull(index: number, sequence: number): boolean {
+    return index > 0 && sequence - this.sequenceAt(0) >= packetIds;
   }
 
   private firstWaitingIndex(): number {

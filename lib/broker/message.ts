@@ -52,12 +52,12 @@ export interface MessageFields {
  * copies it out for whoever holds the message longer than that may live.
  */
 export class Message {
-  /** Milliseconds since the epoch; Infinity without a Message Expiry Interval. */
-  readonly expiresAt: number;
   /** Names this message where it may be routed twice, and must reach nobody twice. */
   publishId: string | undefined = undefined;
   /** As it went to its last receiver at QoS 1 or 2. */
   delivery: Delivery | undefined = undefined;
+  /** Undefined where it never is: a number that is no small integer would be an object of its own in each message. */
+  private readonly expiry: number | undefined;
   /** False while it lies in a chunk. */
   private isKept = true;
   /** What came in, where that is what goes out to those of the same version and kind. */
@@ -79,9 +79,9 @@ export class Message {
     /** The node that it came from; undefined where it entered. Who stands for other nodes leaves it alone then. */
     readonly fromNode: string | undefined,
   ) {
-    const expiry = properties?.messageExpiryInterval;
+    const interval = properties?.messageExpiryInterval;
     // An interval of 0 is for who is there at this moment.
-    this.expiresAt = expiry === undefined ? Infinity : receivedAt + (expiry * 1000 || 1);
+    this.expiry = interval === undefined ? undefined : receivedAt + (interval * 1000 || 1);
   }
 
   /** A message made on this side: by the application, or a client's will. The payload must not change any more. */
@@ -102,6 +102,11 @@ export class Message {
     message.isKept = false;
     if (forwarded === packet.properties && mountPoint === '') message.received = packet;
     return message;
+  }
+
+  /** Milliseconds since the epoch; Infinity without a Message Expiry Interval. */
+  get expiresAt(): number {
+    return this.expiry ?? Infinity;
   }
 
   /** A view of the payload, made anew at each call. */

@@ -3,6 +3,7 @@ import { PacketType, prescribedFlags } from '../protocol/packets.js';
 import { frameFor } from './client-frame.js';
 import type { Connection } from './connection.js';
 import { Deliveries } from './deliveries.js';
+import { none } from './delivery-ring.js';
 import { DeliveryState, type Delivery, type PlacedDelivery } from './delivery.js';
 import type { Session } from './session.js';
 import type { SharedSubscription } from './shared-subscription.js';
@@ -19,21 +20,21 @@ export class Outgoing {
     this.deliveries = new Deliveries(session.broker.queueTotal);
   }
 
-  /** Puts a message at the end, and sends it if it can go. */
+  /** Sends a message at once, or puts it at the end. */
   enqueue(delivery: Delivery): void {
     const { deliveries, session } = this;
-    const { broker, connection } = session;
-    if (this.isFull(delivery) && !this.makeRoom(delivery)) {
-      broker.counters.messagesDropped++;
-      return;
+    const { connection } = session;
+    if (connection && deliveries.isNextFree && !this.isPumping && this.canSend(connection)) {
+      const index = deliveries.fly(delivery);
+      this.entrust(delivery);
+      this.send(connection, index);
+    } else if (this.isFull(delivery) && !this.makeRoom(delivery)) {
+      session.broker.counters.messagesDropped++;
+    } else {
+      deliveries.enqueue(delivery);
+      this.entrust(delivery);
+      if (connection) session.pump();
     }
-    const place = broker.store.enqueue(session, delivery, deliveries.enqueue(delivery));
-    if (place !== 0) deliveries.setLastPlace(place);
-    broker.loans.lend(session);
-    if (!connection) return;
-    // Nothing stands before it.
-    if (deliveries.queued === 1 && !this.isPumping) this.sendNext(connection);
-    else session.pump();
   }
 
   /** Whether there is no room for the message, when what has expired has given way. */
@@ -93,13 +94,15 @@ export class Outgoing {
   }
 
   private sendNext(connection: Connection): boolean {
-    const { deliveries } = this;
-    // [MQTT-3.3.4-9] [MQTT-4.9.0-2]
-    if (deliveries.sending >= connection.receiveMaximum || !connection.outbox.hasRoom()) return false;
-    const index = deliveries.next();
-    if (index < 0) return false;
+    const index = this.canSend(connection) ? this.deliveries.next() : none;
+    if (index === none) return false;
     this.send(connection, index);
     return true;
+  }
+
+  /** [MQTT-3.3.4-9] [MQTT-4.9.0-2] */
+  private canSend({ receiveMaximum, outbox }: Connection): boolean {
+    return this.deliveries.sending < receiveMaximum && outbox.hasRoom();
   }
 
   private send(connection: Connection, index: number): void {
@@ -127,6 +130,15 @@ export class Outgoing {
     connection.outbox.publishIdentified(frame, firstByte, deliveries.packetIdAt(index));
     // It had to wait, and who retains it keeps only what came in.
     if (retain) message.forgetFrames();
+  }
+
+  /** Tells the store of the last message; the bytes of it stay for a while where they came in. */
+  private entrust(delivery: Delivery): void {
+    const { deliveries, session } = this;
+    const { store, loans } = session.broker;
+    const place = store.enqueue(session, delivery, deliveries.lastSequence);
+    if (place !== 0) deliveries.setLastPlace(place);
+    loans.lend(session);
   }
 
   private settle(index: number): void {

@@ -20,8 +20,9 @@ export const PacketType = {
 } as const;
 
 /** The flags in the lower half of the first byte of every packet but PUBLISH ([MQTT-2.1.3-1]): 0010 or 0000. */
-export const prescribedFlags = (type: number): number =>
-  type === PacketType.PUBREL || type === PacketType.SUBSCRIBE || type === PacketType.UNSUBSCRIBE ? 2 : 0;
+export const prescribedFlags = (type: number): number => ((typesWithFlags >> type) & 1) << 1;
+
+const typesWithFlags = (1 << PacketType.PUBREL) | (1 << PacketType.SUBSCRIBE) | (1 << PacketType.UNSUBSCRIBE);
 
 /** PUBACK, PUBREC, PUBREL or PUBCOMP. */
 export const isAcknowledgement = (type: number): type is AcknowledgePacket['type'] =>

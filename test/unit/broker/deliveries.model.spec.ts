@@ -49,15 +49,20 @@ class NaiveDeliveries {
 }
 
 type Step =
-  | { readonly type: 'enqueue' | 'next' | 'drop'; readonly count: number }
+  | { readonly type: 'enqueue' | 'fly' | 'next' | 'drop'; readonly count: number }
   | { readonly type: 'settle' | 'release'; readonly pick: number }
   | { readonly type: 'take'; readonly share: number }
   | { readonly type: 'expire'; readonly seconds: number }
   | { readonly type: 'rewind' | 'skip' };
 
 const step: fc.Arbitrary<Step> = fc.oneof(
-  { weight: 4, arbitrary: fc.record({ type: fc.constant('enqueue' as const), count: fc.integer({ min: 1, max: 6 }) }) },
-  { weight: 4, arbitrary: fc.record({ type: fc.constant('next' as const), count: fc.integer({ min: 1, max: 6 }) }) },
+  {
+    weight: 12,
+    arbitrary: fc.record({
+      type: fc.constantFrom('enqueue' as const, 'fly' as const, 'next' as const),
+      count: fc.integer({ min: 1, max: 6 }),
+    }),
+  },
   { weight: 4, arbitrary: fc.record({ type: fc.constantFrom('settle' as const, 'release' as const), pick: fc.nat() }) },
   { weight: 1, arbitrary: fc.record({ type: fc.constant('drop' as const), count: fc.integer({ min: 1, max: 4 }) }) },
   { weight: 1, arbitrary: fc.record({ type: fc.constant('take' as const), share: fc.integer({ min: 2, max: 3 }) }) },
@@ -83,6 +88,9 @@ class Comparison {
     switch (one.type) {
       case 'enqueue':
         for (let count = 0; count < one.count; count++) this.enqueue();
+        return;
+      case 'fly':
+        for (let count = 0; count < one.count; count++) this.fly();
         return;
       case 'next':
         for (let count = 0; count < one.count; count++) this.next();
@@ -137,6 +145,24 @@ class Comparison {
   }
 
   private enqueue(): void {
+    this.deliveries.enqueue(this.arrive());
+    expect(this.deliveries.lastSequence).toBe(this.naive.nextSequence - 1);
+  }
+
+  /** What is sent as it comes, where nothing stands before it. */
+  private fly(): void {
+    const { deliveries, naive } = this;
+    if (!deliveries.isNextFree) {
+      this.enqueue();
+      return;
+    }
+    const index = deliveries.fly(this.arrive());
+    expect(this.sequenceAt(index)).toBe(naive.next()?.sequence);
+    expect(deliveries.lastSequence).toBe(naive.nextSequence - 1);
+    deliveries.mark(index, DeliveryState.Sent);
+  }
+
+  private arrive(): Delivery {
     const { naive } = this;
     const sequence = naive.nextSequence++;
     const share = shares[sequence % shares.length];
@@ -144,7 +170,7 @@ class Comparison {
     const message = messages[sequence % messages.length];
     const delivery = new Delivery(message, qos, false, undefined, share);
     naive.waiting.push({ sequence, share, expiresAt: message.expiresAt });
-    if (this.deliveries.enqueue(delivery) !== sequence) throw new Error('a sequence number was left out or used twice');
+    return delivery;
   }
 
   private next(): void {

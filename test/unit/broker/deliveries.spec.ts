@@ -8,7 +8,10 @@ const message = (payload = 'x') =>
 
 /** Adds `count` messages and gives their sequence numbers. */
 const enqueue = (deliveries: Deliveries, count = 1, qos: 1 | 2 = 1): number[] =>
-  Array.from({ length: count }, () => deliveries.enqueue(new Delivery(message(), qos, false, undefined, undefined)));
+  Array.from({ length: count }, () => {
+    deliveries.enqueue(new Delivery(message(), qos, false, undefined, undefined));
+    return deliveries.lastSequence;
+  });
 
 /** Sends the next one and gives its packet identifier. */
 function send(deliveries: Deliveries): number {
