@@ -12,10 +12,6 @@ export class TextTable<O, V> {
   private cells = freeCells(fewest);
   private count = 0;
 
-  get size(): number {
-    return this.count;
-  }
-
   /** Slots that there are. */
   private get room(): number {
     return this.cells.length / 4;
@@ -45,11 +41,6 @@ export class TextTable<O, V> {
     this.count--;
     this.close(at);
     if (this.count * 8 < this.room && this.room > fewest) this.moveTo(this.room / 2);
-  }
-
-  /** All values, in no order. */
-  *values(): Generator<V, void> {
-    for (let at = 0; at < this.cells.length; at += 4) if (this.cells[at] !== 0) yield this.cells[at + 3] as V;
   }
 
   private find(owner: O, hash: number, text: string, start: number, end: number): number {

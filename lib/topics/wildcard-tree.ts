@@ -57,9 +57,10 @@ export class WildcardTree<S> {
     }
     if (wildcardsMatch && node.plus) this.visit(node.plus, topic, depth + 1, found);
     if (node.childCount === 0) return;
-    const start = depth === 0 ? 0 : this.ends[depth - 1] + 1;
+    const slash = depth === 0 ? -1 : this.ends[depth - 1];
     const end = this.ends[depth];
-    const child = this.children.get(node, hashOf(topic, start, end, node.hash), topic, start, end);
+    const hash = hashOf(topic, Math.max(0, slash), end, node.hash);
+    const child = this.children.get(node, hash, topic, slash + 1, end);
     if (child) this.visit(child, topic, depth + 1, found);
   }
 
@@ -77,11 +78,11 @@ export class WildcardTree<S> {
   }
 
   private child(node: Level<S>, level: string): Level<S> | undefined {
-    return level === '+' ? node.plus : this.children.get(node, hashOf(level, 0, level.length, node.hash), level);
+    return level === '+' ? node.plus : this.children.get(node, hashBelow(node, level), level);
   }
 
   private grow(parent: Level<S>, level: string): Level<S> {
-    const node = new Level(parent, level, hashOf(level, 0, level.length, parent.hash));
+    const node = new Level(parent, level, hashBelow(parent, level));
     if (level === '+') parent.plus = node;
     else {
       this.children.set(parent, node.hash, level, node);
@@ -112,7 +113,7 @@ class Level<S> {
   /** Filters that go on with `#`. */
   below: Entries<S> | undefined = undefined;
 
-  /** @param hash of all levels down to this one */
+  /** @param hash of all levels down to this one, with what stands between them: else `a/bc` and `ab/c` were one text */
   constructor(
     readonly parent: Level<S> | undefined,
     readonly name: string,
@@ -122,6 +123,10 @@ class Level<S> {
   get isEmpty(): boolean {
     return !this.here && !this.below && !this.plus && this.childCount === 0;
   }
+}
+
+function hashBelow({ parent, hash }: Level<unknown>, level: string): number {
+  return hashOf(level, 0, level.length, parent ? hashOf('/', 0, 1, hash) : hash);
 }
 
 /** Where the entries of a filter stand in its node. */

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import type { Subscription } from '../../../lib/topics/subscription.js';
 import { TopicTree } from '../../../lib/topics/topic-tree.js';
-import { cachedIn, literalsOf, nodesOf, nodesVisited } from '../../support/tree-inspection.js';
+import { cachedIn, levelHashesOf, literalsOf, nodesOf, nodesVisited } from '../../support/tree-inspection.js';
 
 /** Full size with `npm run test:long`. */
 const oneOffFilters = process.env.MQTTD_TEST_LONG ? 1_000_000 : 20_000;
@@ -73,6 +73,15 @@ describe('TopicTree, what it costs', () => {
     },
     longTimeoutMs,
   );
+
+  it('[A10] filters that differ only in where their levels end are not looked for in one row of slots', () => {
+    const bits = 12;
+    const split = (cuts: number) => times(bits, (at) => ((cuts >> at) & 1 ? 'a/' : 'a')).join('');
+    const hashes = levelHashesOf(treeOf(times(2 ** bits, (cuts) => `${split(cuts)}/+`)));
+
+    expect(hashes.length).toBeGreaterThan(2 ** bits);
+    expect(new Set(hashes).size).toBeGreaterThan(hashes.length - 10);
+  });
 
   it('[A10] a filter that is not there makes no nodes', () => {
     const tree = treeOf(['a/+']);
