@@ -85,6 +85,7 @@ export class Deliveries extends DeliveryRing {
 
   /** Puts back what was in flight on an earlier connection, in the order of the sequence numbers, before anything waits. */
   restore(delivery: Delivery, sequence: number, state: DeliveryState): void {
+    if (this.flying < this.count) throw new Error('what was in flight cannot be behind what waits');
     this.push(delivery, sequence, state);
     this.flying++;
   }

@@ -2,8 +2,10 @@ import type { Clock } from './clock.js';
 
 /** A clock that moves only when it is told to. */
 export class ManualClock implements Clock {
-  private time = 1_700_000_000_000;
   private readonly tasks = new Set<{ intervalMs: number; dueAt: number; task: () => void }>();
+
+  /** @param time milliseconds since the epoch */
+  constructor(private time = 1_700_000_000_000) {}
 
   now(): number {
     return this.time;

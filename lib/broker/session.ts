@@ -29,7 +29,7 @@ export class Session implements Subscriber, ShareMember {
   expiresAt = Infinity;
   /** Which of two connections of the client on different nodes is the newer one; 0 where it is not known. */
   generation = 0;
-  /** What a store that nodes share has of it; undefined where it lives in this memory alone. */
+  /** What a store has of it that is not here; undefined where it lives in this memory alone. */
   stored: StoredSession | undefined = undefined;
   /** By the filter as the client wrote it, `$share/group/` included. */
   readonly subscriptions = new Map<string, Subscription>();

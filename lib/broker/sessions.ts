@@ -40,8 +40,8 @@ export class Sessions {
     const found = this.get(clientId);
     // [MQTT-3.1.4-3]
     found?.connection?.disconnect(ReasonCode.SessionTakenOver, 'the client connected again');
-    // [MQTT-3.1.2-4]
-    if (found && cleanStart) this.end(found);
+    // [MQTT-3.1.2-4], or its time has come while nobody looked
+    if (found && (cleanStart || found.expiresAt <= this.broker.clock.now())) this.end(found);
     // [MQTT-3.1.2-5] taken over or waiting; a session that ended with its connection is gone by now
     const present = this.get(clientId);
     if (present) {

@@ -26,9 +26,10 @@ export type WillFate =
   | 'atSessionEnd';
 
 /**
- * The side of a session that is not in the memory of this process, for as long as its client is connected here.
+ * The side of a session that is not in the memory of this process: in a store that nodes share, for as long as its client is
+ * connected here, or in a file, until its client is back.
  *
- * Other nodes add to its queue; the messages come to the session by `session.take`, in their order.
+ * Who adds to its queue may be another node; the messages come to the session by `session.take`, in their order.
  */
 export interface StoredSession {
   /** Whether there was a session that goes on. */

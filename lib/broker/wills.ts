@@ -51,7 +51,14 @@ export class Wills {
     return this.wills.has(session);
   }
 
-  /** [MQTT-3.1.2-10] [MQTT-3.1.3-9] the client said goodbye, or is back in time. */
+  /** The client is back: in time ([MQTT-3.1.3-9]), or when the will was due and nobody had looked yet. */
+  returned(session: Session): void {
+    const will = this.wills.get(session);
+    if (will && will.dueAt <= this.clock.now()) this.fire(session);
+    else this.discard(session);
+  }
+
+  /** [MQTT-3.1.2-10] the client said goodbye. */
   discard(session: Session): void {
     const will = this.wills.get(session);
     if (!will) return;

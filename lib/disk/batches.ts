@@ -203,9 +203,10 @@ const State = { Waiting: 0, HandedOver: 1, Gone: 2 } as const;
 const likeBefore = 0;
 const itself = 1;
 
-const mostInBatch = 2 ** 20;
 /** Bytes. */
 const largestBatch = 1_048_576;
+/** Messages: an entry takes eleven bytes and more. As few as that, so that places stay exact for 2 ** 36 batches. */
+const mostInBatch = 2 ** 17;
 
 const placeOf = ({ number }: Batch, index: number): number => -(number * mostInBatch + index + 1);
 const indexOf = (place: number): number => (-place - 1) % mostInBatch;

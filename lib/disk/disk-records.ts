@@ -41,6 +41,10 @@ export interface SessionRecord {
   readonly disconnectedAt?: number | undefined;
   /** Sequence number behind the last message that was sent; undefined while its client is connected. */
   readonly sentTo?: number | undefined;
+  /** While its client is connected, the Receive Maximum towards it. */
+  readonly receiveMaximum?: number | undefined;
+  /** Its connection ended with the broker's stop: its will is due when the session ends. */
+  readonly isLeftByStop?: boolean | undefined;
 }
 
 export const encodeSession = (record: SessionRecord): Buffer => Buffer.from(JSON.stringify(record));

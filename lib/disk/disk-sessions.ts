@@ -16,9 +16,11 @@ import {
   numberKey,
   placeKey,
   type EntryHeader,
+  type SessionRecord,
   type StoredEntry,
 } from './disk-records.js';
 import type { Journal } from './journal.js';
+import { WaitingSession } from './waiting-session.js';
 
 /** What the file has of sessions that outlive their connections, and of wills; every change goes to the journal. */
 export class DiskSessions {
@@ -60,8 +62,7 @@ export class DiskSessions {
     this.journal.remove('sessions', keyOf(session.clientId));
     this.journal.remove('wills', numberKey(number));
     for (const { place } of session.deliveries.all()) this.remove(place);
-    const { stored } = session as { stored?: { readonly places?: readonly number[] } };
-    for (const place of stored?.places ?? []) this.remove(place);
+    if (session.stored instanceof WaitingSession) for (const place of session.stored.places) this.remove(place);
     for (const packetId of session.received) this.journal.remove('received', numberKey(number, packetId));
   }
 
@@ -86,6 +87,13 @@ export class DiskSessions {
     this.journal.concern(delivery.message.publisher);
     if (session.connection) return this.batches.add(session, number, delivery, sequence, this.broker.clock.now());
     return this.put({ number, sequence, isReleased: false }, delivery);
+  }
+
+  /** A message for a session whose queue is in the file alone. */
+  append(session: Session, delivery: Delivery, sequence: number): Appended {
+    this.journal.concern(delivery.message.publisher);
+    const header = { number: this.numbers.get(session)!, sequence, isReleased: false };
+    return this.add(encodeEntry(header, delivery, this.broker.clock.now()));
   }
 
   /** From here on the message itself is not needed. */
@@ -157,10 +165,19 @@ export class DiskSessions {
   }
 
   /** A message of a batch that was found in the file. */
-  restore(entry: StoredEntry): number {
+  restore(entry: StoredEntry): Appended {
+    return this.add(joinEntry(entry));
+  }
+
+  /** What was found out about a session. */
+  rewrite(record: SessionRecord): void {
+    this.journal.put('sessions', keyOf(record.clientId), encodeSession(record));
+  }
+
+  private add(entry: Buffer): Appended {
     const place = this.nextPlace++;
-    this.journal.put('queue', place, joinEntry(entry));
-    return place;
+    this.journal.put('queue', place, entry);
+    return { place, bytes: entry.length };
   }
 
   private moveToQueue({ session, delivery, sequence, place, isReleased }: Young): void {
@@ -178,13 +195,17 @@ export class DiskSessions {
     const number = this.numbers.get(session) ?? this.nextNumber++;
     this.numbers.set(session, number);
     const { clientId, expiryInterval, connection, deliveries } = session;
-    const gone = { disconnectedAt: this.broker.clock.now(), sentTo: deliveries.sentTo };
-    this.journal.put(
-      'sessions',
-      keyOf(clientId),
-      encodeSession({ number, clientId, expiryInterval, ...(!connection && gone) }),
-    );
+    const state = connection
+      ? { receiveMaximum: connection.receiveMaximum }
+      : { disconnectedAt: this.broker.clock.now(), sentTo: deliveries.sentTo };
+    this.rewrite({ number, clientId, expiryInterval, ...state });
   }
+}
+
+/** Where a message stands in the file, and the bytes of its entry. */
+interface Appended {
+  readonly place: number;
+  readonly bytes: number;
 }
 
 /** A delivery as it stands in the file. */

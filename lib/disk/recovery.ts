@@ -39,10 +39,11 @@ export function recover(broker: Broker, file: DiskFile, journal: Journal, sessio
       continue;
     }
     const disconnectedAt = record.disconnectedAt ?? (stoppedAt || broker.clock.now());
+    const isLeftByStop = wasConnected ? wasStopped : record.isLeftByStop === true;
     const session = broker.sessions.restore(record.clientId, record.expiryInterval, disconnectedAt);
     sessions.adopt(session, record.number);
-    const waiting = new WaitingSession(sessions, session, record.sentTo);
-    byNumber.set(record.number, { record, session, waiting, disconnectedAt });
+    const waiting = new WaitingSession(sessions, session);
+    byNumber.set(record.number, { record, session, waiting, disconnectedAt, isLeftByStop });
   }
   for (const { key, value } of tables.subscriptions.getRange()) {
     const found = byNumber.get(Buffer.from(key).readUInt32BE(0));
@@ -52,7 +53,8 @@ export function recover(broker: Broker, file: DiskFile, journal: Journal, sessio
   let messages = 0;
   for (const { key, value } of tables.queue.getRange()) {
     const place = placeOf(key);
-    const { number, sequence, delivery } = decodeEntry(value);
+    const entry = decodeEntry(value);
+    const { number } = entry;
     const waiting = byNumber.get(number)?.waiting;
     sessions.usedTo(place);
     if (!waiting) {
@@ -60,7 +62,7 @@ export function recover(broker: Broker, file: DiskFile, journal: Journal, sessio
       continue;
     }
     messages++;
-    waiting.adopt(place, delivery.length, sequence);
+    waiting.adopt(place, value.length, entry);
   }
   messages += recoverBatches(file, journal, sessions, byNumber);
   for (const key of tables.received.getKeys()) {
@@ -69,13 +71,9 @@ export function recover(broker: Broker, file: DiskFile, journal: Journal, sessio
     if (found) found.session.received.add(bytes.readUInt16BE(4));
     else journal.remove('received', bytes);
   }
-  for (const { session, waiting } of byNumber.values()) {
-    waiting.order();
-    // One without messages needs nobody to look after it.
-    if (waiting.places.length > 0) session.stored = waiting;
-  }
+  for (const found of byNumber.values()) arrange(found, sessions, broker.limits.maximumInFlight);
   const retained = recoverRetained(broker, file);
-  recoverWills(broker, file, journal, byNumber, wasStopped);
+  recoverWills(broker, file, journal, byNumber);
   return { sessions: byNumber.size, messages, retained };
 }
 
@@ -91,6 +89,22 @@ interface Found {
   readonly session: Session;
   readonly waiting: WaitingSession;
   readonly disconnectedAt: number;
+  readonly isLeftByStop: boolean;
+}
+
+/** All messages of a session are found. What it was like when the broker ended is known only now: it is written down. */
+function arrange(
+  { record, session, waiting, disconnectedAt, isLeftByStop }: Found,
+  sessions: DiskSessions,
+  maximumInFlight: number,
+): void {
+  const { number, clientId, expiryInterval, receiveMaximum = maximumInFlight } = record;
+  const sentTo = waiting.arrange(record.sentTo, receiveMaximum);
+  // One without messages needs nobody to look after it.
+  if (waiting.places.length > 0) session.stored = waiting;
+  if (sentTo !== record.sentTo) {
+    sessions.rewrite({ number, clientId, expiryInterval, disconnectedAt, sentTo, isLeftByStop });
+  }
 }
 
 /** What came last for clients that were connected moves to the queues, behind what is there. */
@@ -107,7 +121,8 @@ function recoverBatches(
       const waiting = byNumber.get(entry.number)?.waiting;
       if (!waiting) continue;
       messages++;
-      waiting.adopt(sessions.restore(entry), entry.delivery.length, entry.sequence);
+      const { place, bytes } = sessions.restore(entry);
+      waiting.adopt(place, bytes, entry);
     }
     journal.remove('batches', batch);
     journal.remove('states', batch);
@@ -131,7 +146,6 @@ function recoverWills(
   { tables }: DiskFile,
   journal: Journal,
   byNumber: ReadonlyMap<number, Found>,
-  wasStopped: boolean,
 ): void {
   for (const { key, value } of tables.wills.getRange()) {
     const found = byNumber.get(Buffer.from(key).readUInt32BE(0));
@@ -139,9 +153,8 @@ function recoverWills(
       journal.remove('wills', Buffer.from(key));
       continue;
     }
-    const { record, session, disconnectedAt } = found;
+    const { session, disconnectedAt, isLeftByStop } = found;
     const will = decodeWill(value);
-    const isLeftByStop = record.disconnectedAt === undefined && wasStopped;
     const dueAt = isLeftByStop ? Infinity : disconnectedAt + delayOf(will.fields, session) * 1000;
     broker.wills.restore(session, will, dueAt);
   }

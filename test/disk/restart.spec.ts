@@ -1,13 +1,12 @@
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import type { BrokerOptions } from '../../lib/broker/broker.js';
+import { describe, expect, it } from '@jest/globals';
 import { PacketType } from '../../lib/protocol/packets.js';
-import { LmdbStore } from '../../lib/stores/lmdb.store.js';
+import type { LmdbStore } from '../../lib/stores/lmdb.store.js';
+import { diskNodes, endings } from '../support/disk-nodes.js';
 import { acknowledgeWhole, publishWhole } from '../support/exchanges.js';
 import { leave, payloadsOf, publishKept, readAll, readPublishes, resume, untilAway } from '../support/scenario.js';
-import { startBroker, type TestBroker } from '../support/test-broker.js';
+import type { TestBroker } from '../support/test-broker.js';
 
 const { PUBACK, PUBREC, PUBREL, PUBCOMP } = PacketType;
 
@@ -15,40 +14,9 @@ const { PUBACK, PUBREC, PUBREL, PUBCOMP } = PacketType;
 const batchesOf = ({ broker }: TestBroker): number =>
   (broker.store as LmdbStore)['parts']!.file.tables.batches.getKeysCount();
 
-/** How a broker ends, and what the next one finds. */
-const endings = ['is stopped', 'is killed'] as const;
-
 describe.each(['commit', 'fsync'] as const)('a broker with an LmdbStore (%s)', (durability) => {
-  let folder: string;
-  const running: TestBroker[] = [];
-  const paths = new Map<TestBroker, string>();
-  beforeEach(() => {
-    folder = mkdtempSync(join(tmpdir(), 'mqttd-disk-'));
-  });
-  afterEach(async () => {
-    await Promise.all(running.splice(0).map((node) => node.stop()));
-    rmSync(folder, { recursive: true, force: true });
-  });
-
-  const start = async (path = join(folder, 'store'), options: Partial<BrokerOptions> = {}): Promise<TestBroker> => {
-    const node = await startBroker({ store: new LmdbStore({ path, durability }), ...options });
-    running.push(node);
-    paths.set(node, path);
-    return node;
-  };
-
-  /** A broker that goes on with what the other has left, when that was stopped, or as a kill at this moment would leave it. */
-  const startAfter = async (node: TestBroker, ending: (typeof endings)[number], options?: Partial<BrokerOptions>) => {
-    if (ending === 'is stopped') {
-      await node.stop();
-      running.splice(running.indexOf(node), 1);
-      return start(paths.get(node), options);
-    }
-    await node.broker.barrier.kept();
-    const copy = mkdtempSync(join(folder, 'killed-'));
-    cpSync(paths.get(node)!, copy, { recursive: true });
-    return start(copy, options);
-  };
+  const nodes = diskNodes(durability);
+  const { start, startAfter, stop } = nodes;
 
   describe.each(endings)('that %s', (ending) => {
     it('[MQTT-4.1.0-1] has its sessions again, with subscriptions and queues, in order and as new', async () => {
@@ -349,17 +317,16 @@ describe.each(['commit', 'fsync'] as const)('a broker with an LmdbStore (%s)', (
     it('with a folder that another broker has open', async () => {
       await start();
       await expect(start()).rejects.toThrow(
-        `store.path: '${join(folder, 'store')}' is in use by process ${process.pid}, this one; stop that, or name another folder`,
+        `store.path: '${join(nodes.folder, 'store')}' is in use by process ${process.pid}, this one; stop that, or name another folder`,
       );
     });
 
     it('with a folder of a process that runs, but with that of one that was killed', async () => {
       const node = await start();
-      await node.stop();
-      running.length = 0;
-      writeFileSync(join(folder, 'store/owner'), String(process.ppid));
+      await stop(node);
+      writeFileSync(join(nodes.folder, 'store/owner'), String(process.ppid));
       await expect(start()).rejects.toThrow(`is in use by process ${process.ppid}`);
-      writeFileSync(join(folder, 'store/owner'), '4194305');
+      writeFileSync(join(nodes.folder, 'store/owner'), '4194305');
       await start();
     });
 
@@ -371,9 +338,8 @@ describe.each(['commit', 'fsync'] as const)('a broker with an LmdbStore (%s)', (
       const publisher = await node.client();
       for (let number = 0; number < 200; number++)
         await publishKept(publisher, `topic/${number}`, { retain: true, payload: 'x'.repeat(500) });
-      await node.stop();
-      running.length = 0;
-      const file = join(folder, 'store/data.mdb');
+      await stop(node);
+      const file = join(nodes.folder, 'store/data.mdb');
       writeFileSync(file, damage(readFileSync(file)));
 
       await expect(start()).rejects.toThrow(/^store\.path: '.*' (cannot be opened|is damaged) \(.+\); /);

@@ -76,7 +76,7 @@ export async function startBroker(
   options: Partial<BrokerOptions> = {},
   transport: Transport = 'memory',
 ): Promise<TestBroker> {
-  const clock = new ManualClock();
+  const clock = options.clock instanceof ManualClock ? options.clock : new ManualClock();
   const logged: string[] = [];
   const listener = transport === 'memory' ? undefined : makeListener(transport);
   const broker = new Broker({

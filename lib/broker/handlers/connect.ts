@@ -238,7 +238,7 @@ function letIn(
   session.revoke(barred);
   session.expiryInterval = grantedExpiry(entrance, packet);
   connection.accept(client, session);
-  broker.wills.discard(session);
+  broker.wills.returned(session);
   if (will) broker.wills.leave(session, mountedWill(will, entrance), client);
   session.attach(connection);
   broker.store.saveSession(session);
