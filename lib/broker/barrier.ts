@@ -1,8 +1,9 @@
 import type { Client } from './client.js';
 import type { Connection } from './connection.js';
-import { HeldAnswers, release } from './held-answers.js';
 import type { Outbox } from './outbox.js';
 import { NotKeptError } from './router.js';
+import type { Session } from './session.js';
+import { concerns, release, Tick } from './tick.js';
 
 /** What has to be kept before the tick's acknowledgements may go: a Store, a Router. */
 export interface Committer {
@@ -15,14 +16,17 @@ export interface Committer {
  * The end of a tick: commit once, then release what waited for it, then one write per connection.
  *
  * Acknowledgements (PUBACK, PUBREC, SUBACK, CONNACK, PINGRESP ...) and the closing of a connection wait here in the
- * order of the packets they answer, in arrays and not in closures; where everything is kept at once, as in memory, they
- * go straight to the outbox. `setImmediate` runs after all sockets that were
- * readable in this turn of the event loop have been read, so their deliveries share commits and writes.
+ * order of the packets they answer, in arrays and not in closures, and so do QoS 2 messages on their way out: sent before they
+ * are kept, they would be sent twice when their publisher has to send them again. Where everything is kept at once, as in
+ * memory, all goes straight to the outbox. `setImmediate` runs after all sockets that were readable in this turn of the event
+ * loop have been read, so their deliveries share commits and writes.
  */
 export class Barrier {
-  private held = new HeldAnswers();
+  private current = new Tick(1);
   /** Empty, for the next tick. */
-  private spare: HeldAnswers | undefined;
+  private spare: Tick | undefined;
+  /** The last one of which is known what is kept. */
+  private settled = 0;
   private outboxes: Outbox[] = [];
   private waiting: Waiting | undefined;
   private isScheduled = false;
@@ -35,6 +39,29 @@ export class Barrier {
     private readonly onWithheld: (error: unknown) => void,
   ) {
     this.isImmediate = committers.every((committer) => committer.isImmediate);
+  }
+
+  /** The tick that a message comes in, to be asked about with `isSettled`. */
+  get tick(): number {
+    return this.current.number;
+  }
+
+  /** Whether it is known of a tick what of it is kept; 0 is before all ticks. */
+  isSettled(tick: number): boolean {
+    return tick <= this.settled || this.isImmediate;
+  }
+
+  /** A QoS 2 message has come in that is not to be routed again when it comes again. */
+  receive(session: Session, publisher: Client | undefined, packetId: number): void {
+    if (this.isImmediate) return;
+    this.current.receive({ session, publisher, packetId });
+    if (!this.isScheduled) this.schedule();
+  }
+
+  /** A QoS 2 message of this tick waits for it to be kept; then `session` is pumped. */
+  holdBack(session: Session): void {
+    this.current.holdBack(session);
+    if (!this.isScheduled) this.schedule();
   }
 
   /** The outbox has something to write at the end of this tick. */
@@ -68,7 +95,7 @@ export class Barrier {
   }
 
   private holdNumber(connection: Connection, packet: Buffer | undefined, number: number): void {
-    this.held.add(connection, packet, number);
+    this.current.hold(connection, packet, number);
     if (!this.isScheduled) this.schedule();
   }
 
@@ -84,18 +111,25 @@ export class Barrier {
   };
 
   private endCommit(): void {
-    const { held, waiting } = this;
-    this.held = this.spare ?? new HeldAnswers();
-    this.spare = undefined;
+    const { current, waiting } = this;
+    this.current = this.next(current.number + 1);
     this.waiting = undefined;
     const kept = this.commit();
-    if (kept) this.releaseAfter(kept, held, waiting);
-    else this.release(held, waiting);
+    if (kept) this.releaseAfter(kept, current, waiting);
+    else this.release(current, waiting);
   }
 
-  private release(held: HeldAnswers, waiting: Waiting | undefined): void {
-    held.release();
-    this.spare = held;
+  private next(number: number): Tick {
+    const next = this.spare ?? new Tick(number);
+    this.spare = undefined;
+    next.number = number;
+    return next;
+  }
+
+  private release(tick: Tick, waiting: Waiting | undefined): void {
+    this.settled = tick.number;
+    tick.release();
+    this.spare = tick;
     waiting?.resolve();
   }
 
@@ -109,16 +143,17 @@ export class Barrier {
     return pending;
   }
 
-  private releaseAfter(kept: Promise<void>, held: HeldAnswers, waiting: Waiting | undefined): void {
+  private releaseAfter(kept: Promise<void>, tick: Tick, waiting: Waiting | undefined): void {
     const released = kept.then(
       () => {
-        this.release(held, waiting);
+        this.release(tick, waiting);
         this.flush();
       },
       (error: unknown) => {
         this.onWithheld(error);
+        this.settled = tick.number;
         // A client whose acknowledgement is missing reconnects and sends again.
-        held.withhold((connection) => isWithheld(error, connection));
+        tick.withhold(error);
         this.flush();
         waiting?.resolve(error);
       },
@@ -163,13 +198,4 @@ async function both(one: Promise<void>, other: Promise<void>): Promise<void> {
   const errors = outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? [outcome.reason as unknown] : []));
   // Who is concerned by both is concerned by either: an error that does not say whom it concerns comes first.
   if (errors.length > 0) throw errors.find((error) => !(error instanceof NotKeptError)) ?? errors[0];
-}
-
-const concerns = (error: unknown, publisher: Client | undefined): boolean =>
-  !(error instanceof NotKeptError) || error.publishers.has(publisher);
-
-function isWithheld(error: unknown, { client }: Connection): boolean {
-  // Undefined stands for the application; a connection without a client has published nothing.
-  if (error instanceof NotKeptError && client === undefined) return false;
-  return concerns(error, client);
 }

@@ -199,6 +199,7 @@ export class Broker {
     if (this.limits.onQueueFull === 'refuse' && message.qos > 0 && isFullFor(message, match)) {
       return ReasonCode.QuotaExceeded;
     }
+    if (message.qos === 2) message.tick = this.barrier.tick;
     if (message.retain) {
       if (!this.retained.hasRoomFor(message)) return ReasonCode.QuotaExceeded;
       this.retained.set(message);

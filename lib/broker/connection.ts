@@ -184,20 +184,6 @@ export class Connection {
     this.outbox.acknowledge(firstByte, packetId);
   }
 
-  /** The commit failed: an acknowledgement or packet is not sent, and the client finds out by the end of its stream. */
-  withhold(packet: Buffer | undefined, number: number): void {
-    const isPubrec = packet ? packet[0] >> 4 === PacketType.PUBREC : number >>> 20 === PacketType.PUBREC;
-    if (isPubrec) {
-      const packetId = packet ? packet.readUInt16BE(2) : number & 0xffff;
-      // Sent again, it must not count as a duplicate of what was not kept; nor on a connection that came meanwhile.
-      if (this.session?.received.delete(packetId)) {
-        this.broker.store.withheld(this.session, packetId);
-        this.session.connection?.destroy();
-      }
-    }
-    this.destroy();
-  }
-
   /** Tells an MQTT 5 client why, and closes; the will is published unless `DISCONNECT` came before. */
   disconnect(reasonCode: number, reason?: string): void {
     if (!this.isOpen) return;

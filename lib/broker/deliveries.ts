@@ -131,6 +131,14 @@ export class Deliveries extends DeliveryRing {
     return none;
   }
 
+  /** What `next` would give. */
+  peek(): Delivery | undefined {
+    while (this.resent < this.flying && this.stateAt(this.resent) !== DeliveryState.Sent) this.resent++;
+    if (this.resent < this.flying) return this.at(this.resent);
+    const index = this.firstWaitingIndex();
+    return index === none ? undefined : this.at(index);
+  }
+
   /** The delivery in flight with this packet identifier; -1: none. */
   find(packetId: number): number {
     return this.indexOfPacketId(packetId, this.flying);
@@ -178,6 +186,18 @@ export class Deliveries extends DeliveryRing {
       if (expiresAt < this.earliestExpiry) this.earliestExpiry = expiresAt;
       return false;
     });
+  }
+
+  /** Takes away of what waits those that are meant. */
+  takeWaiting(isMeant: (delivery: Delivery) => boolean): PlacedDelivery[] {
+    const taken: PlacedDelivery[] = [];
+    for (let index = this.flying; index < this.count; index++) {
+      if (this.isEmptyAt(index) || !isMeant(this.at(index))) continue;
+      taken.push(this.placedAt(index));
+      this.empty(index);
+    }
+    this.compact();
+    return taken;
   }
 
   /** Takes away what waits on behalf of `shares`. */
@@ -234,17 +254,6 @@ export class Deliveries extends DeliveryRing {
     this.setCounted(index, true);
     this.unacknowledged++;
     return index;
-  }
-
-  private takeWaiting(isMeant: (delivery: Delivery) => boolean): PlacedDelivery[] {
-    const taken: PlacedDelivery[] = [];
-    for (let index = this.flying; index < this.count; index++) {
-      if (this.isEmptyAt(index) || !isMeant(this.at(index))) continue;
-      taken.push(this.placedAt(index));
-      this.empty(index);
-    }
-    this.compact();
-    return taken;
   }
 
   /** Of what waits. */

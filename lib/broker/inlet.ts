@@ -147,7 +147,7 @@ export class Inlet {
     const { broker } = this.connection;
     const published = publishDecided(broker, publication.message!, decision);
     const isAccepted = published instanceof Promise || !isRefused(published);
-    if (isAccepted && qos === 2) session.receive(packetId);
+    if (isAccepted && qos === 2) session.receive(packetId, publication.message!.publisher);
     publication.isRouted = isAccepted;
     if (published instanceof Promise) this.settleBy(entry, published);
     else entry.outcome = published;

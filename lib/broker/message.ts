@@ -54,6 +54,8 @@ export interface MessageFields {
 export class Message {
   /** Names this message where it may be routed twice, and must reach nobody twice. */
   publishId: string | undefined = undefined;
+  /** At QoS 2 the tick of the barrier that it came in: before that is kept, nobody may get it. */
+  tick = 0;
   /** As it went to its last receiver at QoS 1 or 2. */
   delivery: Delivery | undefined = undefined;
   /** Undefined where it never is: a number that is no small integer would be an object of its own in each message. */

@@ -1,6 +1,7 @@
 import { publishFirstByte } from '../protocol/packet-encoder.js';
 import { PacketType, prescribedFlags } from '../protocol/packets.js';
 import { frameFor } from './client-frame.js';
+import type { Client } from './client.js';
 import type { Connection } from './connection.js';
 import { Deliveries } from './deliveries.js';
 import { none } from './delivery-ring.js';
@@ -24,7 +25,7 @@ export class Outgoing {
   enqueue(delivery: Delivery): void {
     const { deliveries, session } = this;
     const { connection } = session;
-    if (connection && deliveries.isNextFree && !this.isPumping && this.canSend(connection)) {
+    if (connection && deliveries.isNextFree && !this.isPumping && this.isKept(delivery) && this.canSend(connection)) {
       const index = deliveries.fly(delivery);
       this.entrust(delivery);
       this.send(connection, index);
@@ -33,6 +34,7 @@ export class Outgoing {
     } else {
       deliveries.enqueue(delivery);
       this.entrust(delivery);
+      if (!this.isKept(delivery)) session.broker.barrier.holdBack(session);
       if (connection) session.pump();
     }
   }
@@ -54,6 +56,13 @@ export class Outgoing {
     } finally {
       this.isPumping = false;
     }
+  }
+
+  /** Takes away what came at QoS 2 in a tick that is not kept, and waits for that. */
+  withdraw(tick: number, isConcerned: (publisher: Client | undefined) => boolean): void {
+    const isMeant = ({ qos, message }: Delivery) =>
+      qos === 2 && message.tick === tick && isConcerned(message.publisher);
+    this.forget(this.deliveries.takeWaiting(isMeant));
   }
 
   /** Behind the CONNACK, what is unfinished goes out again ([MQTT-4.4.0-1]). */
@@ -94,7 +103,9 @@ export class Outgoing {
   }
 
   private sendNext(connection: Connection): boolean {
-    const index = this.canSend(connection) ? this.deliveries.next() : none;
+    const { deliveries } = this;
+    if (!this.canSend(connection) || this.isHeldUp) return false;
+    const index = deliveries.next();
     if (index === none) return false;
     this.send(connection, index);
     return true;
@@ -132,6 +143,20 @@ export class Outgoing {
     if (retain) message.forgetFrames();
   }
 
+  /** Whether it may go out: what is sent twice at QoS 1 is no harm, and a shared store has what it gives. */
+  private isKept({ qos, message }: Delivery): boolean {
+    const { broker, stored } = this.session;
+    return qos === 1 || broker.barrier.isSettled(message.tick) || stored?.isDurable === true;
+  }
+
+  /** The next message waits for its tick to be kept. */
+  private get isHeldUp(): boolean {
+    const { deliveries, session } = this;
+    if (session.broker.barrier.isImmediate) return false;
+    const next = deliveries.peek();
+    return next !== undefined && !this.isKept(next);
+  }
+
   /** Tells the store of the last message; the bytes of it stay for a while where they came in. */
   private entrust(delivery: Delivery): void {
     const { deliveries, session } = this;
@@ -149,10 +174,10 @@ export class Outgoing {
   }
 
   private isFull(sized: Sized): boolean {
-    const { queued, queuedBytes } = this.deliveries;
+    const { queued, queuedBytes, sending } = this.deliveries;
     const { broker, connection } = this.session;
-    // It does not wait, or not behind others.
-    if (queued === 0 && connection) return false;
+    // It does not wait, or not behind others, or only to be kept.
+    if (connection && (queued === 0 || (this.isHeldUp && sending + queued < connection.receiveMaximum))) return false;
     const { maximumQueuedMessages, maximumQueuedBytes, maximumTotalQueuedBytes } = broker.limits;
     if (broker.queueTotal.bytes + sized.size > maximumTotalQueuedBytes) return true;
     // One message always fits, however large: else it could never be delivered.

@@ -3,6 +3,7 @@ import type { Target } from '../topics/match.js';
 import type { Subscription } from '../topics/subscription.js';
 import { TopicTree } from '../topics/topic-tree.js';
 import type { Broker } from './broker.js';
+import type { Client } from './client.js';
 import { frameFor } from './client-frame.js';
 import type { Connection } from './connection.js';
 import type { Decision } from './decider.js';
@@ -220,9 +221,18 @@ export class Session implements Subscriber, ShareMember {
   }
 
   /** A QoS 2 message was routed: it is not routed again before its packet identifier is released ([MQTT-4.3.3-10]). */
-  receive(packetId: number): void {
+  receive(packetId: number, publisher: Client | undefined): void {
+    const { store, barrier } = this.broker;
     this.received.add(packetId);
-    this.broker.store.received(this, packetId);
+    store.received(this, packetId);
+    barrier.receive(this, publisher, packetId);
+  }
+
+  /** Messages of a tick that are not kept, and that their publishers will send again, have not gone out, and do not go. */
+  withdraw(tick: number, isConcerned: (publisher: Client | undefined) => boolean): void {
+    this.stored?.withdraw?.(tick, isConcerned);
+    this.ownOutgoing?.withdraw(tick, isConcerned);
+    this.pump();
   }
 
   /** Sends what waits, as far as Receive Maximum and the outbox allow. */

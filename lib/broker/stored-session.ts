@@ -53,6 +53,9 @@ export interface StoredSession {
   /** Puts a message at the end of the queue. */
   append(delivery: Delivery): void;
 
+  /** Takes away what was put there at QoS 2 in a tick that is not kept, where it would be there twice when it comes again. */
+  withdraw?(tick: number, isConcerned: (publisher: Client | undefined) => boolean): void;
+
   /** The session has room for more messages of the queue. */
   refill(): void;
 

@@ -1,5 +1,6 @@
 import { DeliveryState, type Delivery } from '../broker/delivery.js';
-import { messageOverhead } from '../broker/message.js';
+import type { Client } from '../broker/client.js';
+import { messageOverhead, type Message } from '../broker/message.js';
 import type { Session } from '../broker/session.js';
 import type { StoredSession } from '../broker/stored-session.js';
 import type { Subscription } from '../topics/subscription.js';
@@ -32,6 +33,8 @@ export class WaitingSession implements StoredSession {
   private nextSequence = 0;
   /** Before this time nothing that waits has expired; that of messages in the file is not known. */
   private earliestExpiry = 0;
+  /** QoS 2 messages of ticks of which is not known yet whether they are kept. */
+  private unkept: { readonly place: number; readonly message: Message }[] = [];
   private isAwake = false;
 
   constructor(
@@ -106,7 +109,23 @@ export class WaitingSession implements StoredSession {
     this.places.push(place);
     this.sizes.push(bytes + messageOverhead);
     this.bytes += bytes + messageOverhead;
+    if (delivery.qos === 2) this.holdBack(place, message);
     if (message.expiresAt < this.earliestExpiry) this.earliestExpiry = message.expiresAt;
+  }
+
+  withdraw(tick: number, isConcerned: (publisher: Client | undefined) => boolean): void {
+    const isMeant = ({ message }: { message: Message }) => message.tick === tick && isConcerned(message.publisher);
+    for (const { place } of this.unkept.filter(isMeant)) {
+      const index = this.places.lastIndexOf(place);
+      if (index >= this.sent) this.drop(index);
+    }
+  }
+
+  private holdBack(place: number, message: Message): void {
+    const { barrier } = this.session.broker;
+    this.unkept = this.unkept.filter((one) => !barrier.isSettled(one.message.tick));
+    this.unkept.push({ place, message });
+    barrier.holdBack(this.session);
   }
 
   private sort(): void {

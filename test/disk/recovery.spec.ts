@@ -1,5 +1,7 @@
+import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { PacketType } from '../../lib/protocol/packets.js';
+import { LmdbStore } from '../../lib/stores/lmdb.store.js';
 import { diskNodes, endings } from '../support/disk-nodes.js';
 import { publishWhole } from '../support/exchanges.js';
 import { leave, payloadsOf, publishKept, readAll, readPublishes, resume, untilAway } from '../support/scenario.js';
@@ -33,8 +35,22 @@ async function absent(node: TestBroker, clientId = 'sub', sessionExpiryInterval 
   await untilAway(node, clientId);
 }
 
+/** Says of a tick that it was not kept, though it was: as a disk that is full for a moment. */
+class FailingStore extends LmdbStore {
+  isFailing = false;
+
+  override commit(): Promise<void> | undefined {
+    const kept = super.commit();
+    if (!this.isFailing) return kept;
+    return (kept ?? Promise.resolve()).then(() => {
+      throw new Error('no space left');
+    });
+  }
+}
+
 describe('what a broker with an LmdbStore finds when it starts', () => {
-  const { start, startAfter } = diskNodes('commit');
+  const nodes = diskNodes('commit');
+  const { start, startAfter } = nodes;
 
   describe('in flight', () => {
     it('[MQTT-4.3.3-4] sends nothing twice and leaves nothing out, where more was in flight than one connection may have', async () => {
@@ -209,6 +225,24 @@ describe('what a broker with an LmdbStore finds when it starts', () => {
       const payloads = await readToTheEnd(await resume(next, 'sub'));
       expect(payloads.length).toBeGreaterThan(10);
       expect(payloads.join('').length).toBeLessThan(20_000);
+    });
+
+    it('[MQTT-4.3.3-10] has a QoS 2 message once that was not kept at first', async () => {
+      const node = await start();
+      await absent(node);
+      const store = new FailingStore({ path: join(nodes.folder, 'store') });
+      const next = await startAfter(node, 'is stopped', { store });
+      const publisher = await resume(next, 'publisher');
+      store.isFailing = true;
+      publisher.publish('a', { qos: 2, payload: 'once', packetId: 7 });
+      await publisher.expectClosed();
+      store.isFailing = false;
+
+      const again = await resume(next, 'publisher');
+      again.publish('a', { qos: 2, payload: 'once', packetId: 7, dup: true });
+      await again.expect({ type: PUBREC, packetId: 7 });
+
+      expect(await readToTheEnd(await resume(next, 'sub'))).toEqual(['once']);
     });
 
     it('drops nothing that may have been sent', async () => {

@@ -139,6 +139,6 @@ function route(connection: Connection, message: Message, packetId: number, match
     answerPublication(connection, publication, refusalOf(broker, reasonCode));
     return;
   }
-  if (qos === 2) connection.session!.receive(packetId);
+  if (qos === 2) connection.session!.receive(packetId, connection.client);
   acknowledge(connection, qos, packetId, reasonCode);
 }
