@@ -3,8 +3,8 @@ import type { ReceivedPublish } from '../protocol/received-publish.js';
 import { PacketType, type ProtocolVersion, type PublishPacket, type QoS } from '../protocol/packets.js';
 import type { Properties } from '../protocol/properties.js';
 import type { Client } from './client.js';
-import { copyBytes } from './copy-bytes.js';
 import type { Delivery } from './delivery.js';
+import { keptBytes } from './kept-bytes.js';
 
 /** The bytes of a PUBLISH; the first byte and the packet identifier are patched while copying. */
 export interface Frame {
@@ -136,12 +136,11 @@ export class Message {
     this.isKept = true;
     const { received, properties } = this;
     if (properties?.correlationData) {
-      this.properties = { ...properties, correlationData: Buffer.from(properties.correlationData) };
+      this.properties = { ...properties, correlationData: keptBytes(properties.correlationData) };
     }
     const from = received?.start ?? this.payloadStart;
     // Copy: a 20-byte view would keep the whole 64 KiB read buffer alive.
-    const copy = Buffer.allocUnsafe(this.payloadEnd - from);
-    copyBytes(this.bytes, copy, 0, from, this.payloadEnd);
+    const copy = keptBytes(this.bytes, from, this.payloadEnd);
     this.bytes = copy;
     this.payloadStart -= from;
     this.payloadEnd -= from;

@@ -87,8 +87,7 @@ export class Outbox {
       return;
     }
     const isIdle = stream.writableLength === 0;
-    // Written where it lies, unless a slow peer would keep a large chunk alive by it.
-    const bytes = (isIdle ? pieces.single : undefined) ?? assemble(pieces, isIdle && this.writesThrough);
+    const bytes = inPlace(pieces) ?? assemble(pieces, isIdle && this.writesThrough);
     pieces.giveBack();
     stream.write(bytes);
     // The socket is not done with the shared buffer: it keeps this one, the next flush takes another.
@@ -112,6 +111,11 @@ export class Outbox {
     this.wasFull = false;
     this.onRoom();
   }
+}
+
+/** What is staged where it lies, unless a peer that reads slowly would keep a chunk alive of which it is a small part. */
+function inPlace({ single }: Pieces): Buffer | undefined {
+  return single !== undefined && single.length * 4 >= single.buffer.byteLength ? single : undefined;
 }
 
 function assemble(pieces: Pieces, mayShare: boolean): Buffer {

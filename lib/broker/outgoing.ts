@@ -187,9 +187,11 @@ export class Outgoing {
   /** What has expired gives way first, then what `onQueueFull` says. */
   private makeRoom(sized: Sized): boolean {
     const { deliveries, session } = this;
-    const { clock, limits } = session.broker;
+    const { clock, limits, queueTotal } = session.broker;
     const dropped = deliveries.takeExpired(clock.now());
-    if (limits.onQueueFull === 'dropOldest') {
+    const queuedElsewhere = queueTotal.bytes - deliveries.queuedBytes;
+    // Where the queues of others leave no room, giving up this one would make none.
+    if (limits.onQueueFull === 'dropOldest' && queuedElsewhere + sized.size <= limits.maximumTotalQueuedBytes) {
       while (deliveries.queued > 0 && this.isFull(sized)) dropped.push(deliveries.dropOldest()!);
     }
     this.drop(dropped);

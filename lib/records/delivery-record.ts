@@ -1,5 +1,6 @@
 import type { Client } from '../broker/client.js';
 import { Delivery } from '../broker/delivery.js';
+import { keptBytes } from '../broker/kept-bytes.js';
 import type { SharedSubscription } from '../broker/shared-subscription.js';
 import { ByteReader } from '../protocol/byte-reader.js';
 import { ByteWriter } from '../protocol/byte-writer.js';
@@ -85,9 +86,9 @@ export function decodeWill(record: Buffer): { readonly fields: WillFields; reado
   const reader = open(record);
   const flags = reader.byte();
   const topic = reader.string();
-  const payload = Buffer.from(reader.bytesOf(reader.uint32()));
+  const payload = keptBytes(reader.bytesOf(reader.uint32()));
   const read = readProperties(reader, WILL);
-  const properties = read?.correlationData ? { ...read, correlationData: Buffer.from(read.correlationData) } : read;
+  const properties = read?.correlationData ? { ...read, correlationData: keptBytes(read.correlationData) } : read;
   const client = JSON.parse(reader.rest().toString()) as Client;
   const fields = { topic, payload, qos: (flags & qosBits) as QoS, retain: (flags & retainBit) !== 0, properties };
   return { fields, client: { ...client, connectedAt: new Date(client.connectedAt) } };

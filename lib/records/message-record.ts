@@ -1,4 +1,5 @@
 import type { Client } from '../broker/client.js';
+import { keptBytes } from '../broker/kept-bytes.js';
 import { Message } from '../broker/message.js';
 import { ByteReader } from '../protocol/byte-reader.js';
 import { ByteWriter } from '../protocol/byte-writer.js';
@@ -54,8 +55,8 @@ export function readMessage(reader: ByteReader, node: string, now: number): Mess
   const publishId = (flags & publishIdBit) === 0 ? undefined : reader.string();
   const read = readProperties(reader, PacketType.PUBLISH);
   // Copies: a view would keep the whole chunk that Redis sent.
-  const properties = read?.correlationData ? { ...read, correlationData: Buffer.from(read.correlationData) } : read;
-  const payload = Buffer.from(reader.bytesOf(reader.uint32()));
+  const properties = read?.correlationData ? { ...read, correlationData: keptBytes(read.correlationData) } : read;
+  const payload = keptBytes(reader.bytesOf(reader.uint32()));
   const retain = (flags & retainBit) !== 0;
   const message = Message.of({ topic, payload, qos: qos as QoS, retain, properties, publisher, fromNode: node }, now);
   message.publishId = publishId;

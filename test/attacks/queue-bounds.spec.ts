@@ -177,6 +177,24 @@ describeInMemory('the bounds of a queue', (start) => {
       expect(await readAll(online)).toHaveLength(30 - refused);
     });
 
+    it('[A35] cost nobody what waits for it where that would make no room', async () => {
+      const broker = await start({ limits: { maximumTotalQueuedBytes, onQueueFull } });
+      for (const clientId of ['large', 'small']) {
+        await (await resume(broker, clientId)).subscribe(clientId, { qos: 1 });
+        await leave(await resume(broker, clientId));
+      }
+      const publisher = await broker.client();
+      for (const payload of '123') await publishKept(publisher, 'small', { payload });
+      const before = broker.broker.queueTotal.bytes;
+      await publishKept(publisher, 'large', { payload: 'x'.repeat(maximumTotalQueuedBytes - before - 600) });
+
+      publisher.publish('small', { qos: 1, payload: 'x'.repeat(5000) });
+      await publisher.next(PUBACK);
+
+      const small = await readAll(await resume(broker, 'small'));
+      expect(payloadsOf(small)).toEqual(['1', '2', '3']);
+    });
+
     it('give their room back: to who reads its queue, and with sessions that end', async () => {
       const broker = await start({ limits: { maximumTotalQueuedBytes, onQueueFull } });
       for (const clientId of names) {
