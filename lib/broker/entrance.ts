@@ -1,4 +1,7 @@
-import { isShared, parseShare } from '../topics/topic-names.js';
+import { MqttError } from '../protocol/mqtt-error.js';
+import type { Properties } from '../protocol/properties.js';
+import { ReasonCode } from '../protocol/reason-codes.js';
+import { isShared, isTopicName, parseShare } from '../topics/topic-names.js';
 import { Admissions } from './admissions.js';
 import type { Auth } from './auth.js';
 import type { Clock } from './clock.js';
@@ -46,5 +49,26 @@ export class Entrance {
     if (mountPoint === '') return filter;
     const share = isShared(filter) ? parseShare(filter) : undefined;
     return share ? `$share/${share.group}/${mountPoint}${share.filter}` : mountPoint + filter;
+  }
+
+  /**
+   * @param name what it is to its client
+   * @throws MqttError TopicNameInvalid where it would be too long behind the mount point
+   */
+  mountedTopic(topic: string, name = 'topic name'): string {
+    const { mountPoint } = this;
+    if (mountPoint === '') return topic;
+    const mounted = mountPoint + topic;
+    if (isTopicName(mounted)) return mounted;
+    throw new MqttError(ReasonCode.TopicNameInvalid, `the ${name} is too long`, 'MQTT-4.7.3-3');
+  }
+
+  /**
+   * Those of a message: where it is to be answered is a topic like any other.
+   * @throws MqttError TopicNameInvalid
+   */
+  mountedProperties(properties: Properties | undefined): Properties | undefined {
+    if (this.mountPoint === '' || properties?.responseTopic === undefined) return properties;
+    return { ...properties, responseTopic: this.mountedTopic(properties.responseTopic, 'response topic') };
   }
 }

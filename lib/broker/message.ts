@@ -93,16 +93,22 @@ export class Message {
   }
 
   /**
-   * The message of a PUBLISH; `topic` is the packet's own or what its alias stands for.
-   * @param mountPoint stands in front of the publisher's topics
+   * The message of a PUBLISH.
+   * @param topic the packet's own, or what it stands for by its alias or behind a mount point
+   * @param properties the same of the packet's
    */
-  static received(packet: ReceivedPublish, topic: string, publisher: Client, now: number, mountPoint: string): Message {
+  static received(
+    packet: ReceivedPublish,
+    topic: string,
+    properties: Properties | undefined,
+    publisher: Client,
+    now: number,
+  ): Message {
     const { qos, bytes, end, payloadStart, retain } = packet;
-    const properties = mountPoint === '' ? packet.properties : mounted(packet.properties, mountPoint);
     const forwarded = properties === undefined ? undefined : withoutAlias(properties);
     const message = new Message(topic, qos, retain, forwarded, publisher, now, bytes, payloadStart, end, undefined);
     message.isKept = false;
-    if (forwarded === packet.properties && mountPoint === '') message.received = packet;
+    if (forwarded === packet.properties && topic === packet.topic) message.received = packet;
     return message;
   }
 
@@ -223,11 +229,6 @@ function withoutAlias(properties: Properties): Properties | undefined {
   const { topicAlias: _, ...forwarded } = properties;
   return Object.keys(forwarded).length === 0 ? undefined : forwarded;
 }
-
-const mounted = (properties: Properties | undefined, mountPoint: string): Properties | undefined =>
-  properties?.responseTopic === undefined
-    ? properties
-    : { ...properties, responseTopic: mountPoint + properties.responseTopic };
 
 /** Strings and pairs of properties in memory, roughly. */
 function propertiesSize({ userProperties = [], contentType, responseTopic, correlationData }: Properties): number {

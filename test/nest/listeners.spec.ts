@@ -238,6 +238,18 @@ describe('several listeners', () => {
       });
       await subscriber.expectDisconnect(0x8f);
     });
+
+    it('take no Response Topic that would be too long behind it: who is outside could not be sent it', async () => {
+      const { clientAt } = await tenants();
+      const [publisher, outside] = [await clientAt(0), await clientAt(2)];
+      const properties = { responseTopic: 'x'.repeat(65_530) };
+
+      publisher.publish('a', { payload: 'x', retain: true, qos: 1, properties });
+
+      await publisher.expectDisconnect(0x90);
+      await outside.subscribe('#');
+      await outside.expectNothing();
+    });
   });
 
   it.each<[object, string]>([

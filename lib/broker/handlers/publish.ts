@@ -2,11 +2,10 @@ import { isUtf8 } from 'node:buffer';
 import { MqttError } from '../../protocol/mqtt-error.js';
 import type { ReceivedPublish } from '../../protocol/received-publish.js';
 import { ReasonCode } from '../../protocol/reason-codes.js';
-import { isReserved, isTopicName } from '../../topics/topic-names.js';
+import { isReserved } from '../../topics/topic-names.js';
 import type { Capabilities } from '../capabilities.js';
 import type { Connection } from '../connection.js';
 import { refusalOf } from '../decider.js';
-import type { Entrance } from '../entrance.js';
 import { recorderOf } from '../inlet.js';
 import { Message } from '../message.js';
 import type { Subscriber } from '../router.js';
@@ -23,7 +22,7 @@ export function handlePublish(connection: Connection, packet: ReceivedPublish): 
   if (packet.properties?.subscriptionIdentifiers) {
     throw new MqttError(ReasonCode.ProtocolError, 'a client sent a subscription identifier', 'MQTT-3.3.4-6');
   }
-  const topic = mounted(resolveAlias(connection, packet), entrance);
+  const topic = entrance.mountedTopic(resolveAlias(connection, packet));
   if (packet.qos !== 0 && !admit(connection, packet)) return;
   if (isReserved(topic)) {
     answer(connection, packet, ReasonCode.NotAuthorized);
@@ -82,13 +81,6 @@ function resolveAlias(connection: Connection, { topic, properties }: ReceivedPub
   return known;
 }
 
-/** Below the mount point of the listener; what would be too long there is no topic name. */
-function mounted(topic: string, { mountPoint }: Entrance): string {
-  if (mountPoint === '') return topic;
-  if (isTopicName(mountPoint + topic)) return mountPoint + topic;
-  throw new MqttError(ReasonCode.TopicNameInvalid, 'the topic name is too long', 'MQTT-4.7.3-3');
-}
-
 /** Quota and duplicates at QoS 1 and 2; false when the message is here already. */
 function admit(connection: Connection, packet: ReceivedPublish): boolean {
   const { qos, packetId } = packet;
@@ -120,7 +112,8 @@ function publish(connection: Connection, packet: ReceivedPublish, topic: string)
   const session = connection.session!;
   // Only an expiry interval asks for the time.
   const now = packet.properties ? broker.clock.now() : 0;
-  const message = Message.received(packet, topic, connection.client!, now, entrance.mountPoint);
+  const properties = entrance.mountedProperties(packet.properties);
+  const message = Message.received(packet, topic, properties, connection.client!, now);
   // An alias or a mount point makes it another topic than the packet's.
   const match = broker.topics.match(topic, topic === packet.topic ? packet.topicHash : 0);
   const mayWait = match.gates ?? match.acks ?? recorderOf(session, packet.qos);
