@@ -3,7 +3,7 @@ import type { Connection } from './connection.js';
 import type { Frame, Message } from './message.js';
 
 /**
- * The bytes of a PUBLISH for one client; undefined when they are more than it takes.
+ * The bytes of a PUBLISH for one client; undefined when they are more than it takes, or more than any packet holds.
  *
  * Mostly the frame that all of its version get; a frame of its own where it has a topic alias, a Subscription Identifier, or a
  * mount point.
@@ -14,14 +14,28 @@ export function frameFor(
   isIdentified: boolean,
   identifiers: readonly number[] | undefined,
 ): Frame | undefined {
-  const { protocolVersion, sentAliases, entrance, maximumPacketSize } = connection;
-  const frame =
-    entrance.mountPoint !== '' ||
+  try {
+    const frame = anyFrame(connection, message, isIdentified, identifiers);
+    // [MQTT-3.1.2-24] [MQTT-3.1.2-25]
+    return frame.end - frame.start > connection.maximumPacketSize ? undefined : frame;
+  } catch (error) {
+    // What comes in is checked for this; should it get here all the same, no subscriber is to pay for it.
+    connection.broker.log.error(`no packet holds the message topic=${JSON.stringify(message.topic)}`, error);
+    return undefined;
+  }
+}
+
+function anyFrame(
+  connection: Connection,
+  message: Message,
+  isIdentified: boolean,
+  identifiers: readonly number[] | undefined,
+): Frame {
+  const { protocolVersion, sentAliases, entrance } = connection;
+  return entrance.mountPoint !== '' ||
     (protocolVersion === 5 && (identifiers || sentAliases || message.expiresAt !== Infinity))
-      ? ownFrame(connection, message, isIdentified, identifiers)
-      : message.frame(protocolVersion, isIdentified);
-  // [MQTT-3.1.2-24] [MQTT-3.1.2-25]
-  return frame.end - frame.start > maximumPacketSize ? undefined : frame;
+    ? ownFrame(connection, message, isIdentified, identifiers)
+    : message.frame(protocolVersion, isIdentified);
 }
 
 function ownFrame(

@@ -31,31 +31,40 @@ export class RetainedDelivery {
     this.sendSlice();
   }
 
+  /** Where nobody else catches: what goes wrong would end the process. */
+  private readonly goOn = (): void => {
+    try {
+      this.sendSlice();
+    } catch (error) {
+      this.connection?.fail(error);
+    }
+  };
+
   /** A message on `topic` is about to be delivered live: the retained one goes first. */
   sendNow(topic: string): void {
     const place = this.retained.find(topic);
     if (place) this.send(place);
   }
 
-  private readonly sendSlice = (): void => {
+  private sendSlice(): void {
     const { session, subscription } = this;
     for (let count = 0; count < sliceSize; count++) {
       if (session.connection !== this.connection) return;
       if (!session.subscriptions.has(subscription.filter)) break;
       if (!session.keepsUp()) {
-        session.whenItKeepsUp(this.sendSlice);
+        session.whenItKeepsUp(this.goOn);
         return;
       }
       const { done, value } = this.places.next();
       if (done) break;
       if (value) this.send(value);
       if (count === sliceSize - 1) {
-        setImmediate(this.sendSlice);
+        setImmediate(this.goOn);
         return;
       }
     }
     session.gotRetained(this);
-  };
+  }
 
   private send(place: RetainedLevel): void {
     if (this.sent.has(place)) return;

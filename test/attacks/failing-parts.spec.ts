@@ -3,6 +3,7 @@ import { AllowAllAuth } from '../../lib/auth/allow-all.auth.js';
 import { Message } from '../../lib/broker/message.js';
 import type { ShareMember, ShareStrategy } from '../../lib/broker/share-strategy.js';
 import type { Properties } from '../../lib/protocol/properties.js';
+import { MemoryStore } from '../../lib/stores/memory.store.js';
 import { payloads, receiveAll } from '../support/exchanges.js';
 import { describeInMemory, publishKept, untilAway } from '../support/scenario.js';
 import { SlowStore } from '../support/slow-store.js';
@@ -29,6 +30,18 @@ class ThrowingStore extends SlowStore {
   override commit(): undefined {
     if (this.isBroken) throw new Error('disk full');
     return undefined;
+  }
+}
+
+/** Has no room for more than so many messages of queues. */
+class FullStore extends MemoryStore {
+  constructor(private room: number) {
+    super();
+  }
+
+  override enqueue(): number {
+    if (this.room-- === 0) throw new Error('disk full');
+    return super.enqueue();
   }
 }
 
@@ -108,15 +121,37 @@ describeInMemory('a part of the application that fails', (start) => {
     expect(payloads(received)).toEqual(['1', '2', '3']);
   });
 
-  it('[A37] a message that cannot be encoded does not keep its subscriber from the next', async () => {
-    const broker = await start();
+  it.each([0, 1] as const)(
+    '[A37] a message that no packet can hold is logged, and costs subscribers at QoS %i no other',
+    async (qos) => {
+      const broker = await start();
+      const subscribers = [await broker.client(), await broker.client()];
+      for (const subscriber of subscribers) await subscriber.subscribe('a', { qos });
+
+      publishFromInside(broker, 'bad', { responseTopic: 'x'.repeat(65_536) });
+      publishFromInside(broker, 'good');
+
+      for (const subscriber of subscribers) expect(payloads(await receiveAll(subscriber))).toEqual(['good']);
+      expect(broker.logged).toContain(
+        'error no packet holds the message topic="a" RangeError: a field of 65536 bytes; MQTT has room for 65535',
+      );
+    },
+  );
+
+  it('[A37] a store that fails in the midst of retained messages costs their subscriber its connection', async () => {
+    // More than are sent at once.
+    const room = 600;
+    const broker = await start({ store: new FullStore(room) });
+    const publisher = await broker.client();
+    for (let number = 0; number <= room; number++)
+      await publishKept(publisher, `a/${number}`, { payload: 'x', retain: true });
     const subscriber = await broker.client();
-    await subscriber.subscribe('a', { qos: 1 });
 
-    expect(() => publishFromInside(broker, 'bad', { responseTopic: 7 as never })).toThrow('type string');
-    publishFromInside(broker, 'good');
+    await subscriber.subscribe('a/+', { qos: 1 });
 
-    expect(payloads(await receiveAll(subscriber))).toEqual(['good']);
+    for (let number = 0; number < room; number++) await subscriber.expectPublish(`a/${number}`, 'x');
+    await subscriber.expectDisconnect(0x80);
+    await publisher.expectNothing();
   });
 
   function publishFromInside({ broker, clock }: TestBroker, payload: string, properties?: Properties): void {
