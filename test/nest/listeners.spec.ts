@@ -212,6 +212,19 @@ describe('several listeners', () => {
       await asking.expectPublish('replies/1', 'an answer');
     });
 
+    it('carry the Response Topic of a will along', async () => {
+      const { clientAt } = await tenants();
+      const properties = { responseTopic: 'replies/1' };
+      const will = { topic: 'gone', payload: Buffer.from('will'), qos: 0, retain: false, properties } as const;
+      const [dying, within, outside] = [await clientAt(0, 5, { will }), await clientAt(0), await clientAt(2)];
+      for (const client of [within, outside]) await client.subscribe('#');
+
+      dying.drop();
+
+      await within.expectPublish('gone', 'will', { properties });
+      await outside.expectPublish('tenants/a/gone', 'will', { properties: { responseTopic: 'tenants/a/replies/1' } });
+    });
+
     it('use topic aliases in both directions', async () => {
       const { clientAt } = await tenants();
       const subscriber = await clientAt(0, 5, { properties: { topicAliasMaximum: 5 } });
@@ -249,6 +262,17 @@ describe('several listeners', () => {
       await publisher.expectDisconnect(0x90);
       await outside.subscribe('#');
       await outside.expectNothing();
+    });
+
+    it.each([
+      ['topic', { topic: 'x'.repeat(65_530) }],
+      ['Response Topic', { topic: 'a', properties: { responseTopic: 'x'.repeat(65_530) } }],
+    ])('take no will with a %s that would be too long behind it', async (_what, fields) => {
+      const { toldAt } = await tenants();
+      const will = { payload: Buffer.from('will'), qos: 0, retain: false, ...fields } as const;
+
+      expect(await toldAt(2, { will })).toBe(0);
+      expect(await toldAt(0, { will })).toBe(0x90);
     });
   });
 

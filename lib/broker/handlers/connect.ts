@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import { randomUUID } from 'node:crypto';
 import { MqttError } from '../../protocol/mqtt-error.js';
-import { PacketType, type ConnectPacket, type WillFields } from '../../protocol/packets.js';
+import { PacketType, type ConnectPacket } from '../../protocol/packets.js';
 import type { Properties } from '../../protocol/properties.js';
 import { ReasonCode } from '../../protocol/reason-codes.js';
 import { isReserved, isTopicName } from '../../topics/topic-names.js';
@@ -17,16 +17,17 @@ import { TopicAliases } from '../topic-aliases.js';
 import { beginAuthentication } from './auth.js';
 
 /** CONNECT: is it well-formed, who is it, and then `welcome`. */
-export function handleConnect(connection: Connection, packet: ConnectPacket): void {
+export function handleConnect(connection: Connection, received: ConnectPacket): void {
   if (connection.client || connection.authentication) {
     throw new MqttError(ReasonCode.ProtocolError, 'a second CONNECT came', 'MQTT-3.1.0-2');
   }
-  applyProperties(connection, packet);
+  applyProperties(connection, received);
   connection.broker.overload.check();
   connection.entrance.admissions.check(connection.peer.remoteAddress);
-  checkClientId(packet);
-  checkWill(connection, packet);
+  checkClientId(received);
+  checkWill(connection, received);
   const { entrance, peer } = connection;
+  const packet = mounted(received, entrance);
   const { clientId, username, password } = packet;
   const login: Login = { ...peer, clientId, username, password: password && Buffer.from(password) };
   if (packet.properties?.authenticationMethod !== undefined) {
@@ -56,13 +57,13 @@ function checkClientId({ clientId, protocolVersion, cleanStart }: ConnectPacket)
   }
 }
 
-function checkWill({ broker, entrance }: Connection, { will }: ConnectPacket): void {
+function checkWill({ broker }: Connection, { will }: ConnectPacket): void {
   if (!will) return;
   const { maximumQoS, retainAvailable, checkPayloadFormat } = broker.capabilities;
   if (will.qos > maximumQoS) {
     throw new MqttError(ReasonCode.QoSNotSupported, 'the QoS of the will is not supported', 'MQTT-3.2.2-12');
   }
-  if (!isTopicName(will.topic) || !isTopicName(entrance.mountPoint + will.topic)) {
+  if (!isTopicName(will.topic)) {
     throw new MqttError(ReasonCode.TopicNameInvalid, 'the will topic is not allowed', 'MQTT-4.7.3-3');
   }
   if (isReserved(will.topic)) {
@@ -74,6 +75,17 @@ function checkWill({ broker, entrance }: Connection, { will }: ConnectPacket): v
   if (checkPayloadFormat && will.properties?.payloadFormatIndicator === 1 && !isUtf8(will.payload)) {
     throw new MqttError(ReasonCode.PayloadFormatInvalid, 'the will is not UTF-8 as it claims to be');
   }
+}
+
+/**
+ * With a will as it is to be published, behind the mount point of the listener.
+ * @throws MqttError TopicNameInvalid
+ */
+function mounted(packet: ConnectPacket, entrance: Entrance): ConnectPacket {
+  const { will } = packet;
+  if (!will || entrance.mountPoint === '') return packet;
+  const topic = entrance.mountedTopic(will.topic, 'will topic');
+  return { ...packet, will: { ...will, topic, properties: entrance.mountedProperties(will.properties) } };
 }
 
 function applyProperties(connection: Connection, { protocolVersion, properties }: ConnectPacket): void {
@@ -202,7 +214,7 @@ function claimFromNodes(
   // What the older connection here has to say comes before the claim.
   broker.sessions.get(clientId)?.connection?.disconnect(ReasonCode.SessionTakenOver, 'the client connected again');
   // Kept: it lies in the received chunk.
-  const will = packet.will && keepWill(mountedWill(packet.will, entrance));
+  const will = packet.will && keepWill(packet.will);
   let claimed: StoredSession | undefined;
   const claim = router.claim(clientId, async (generation) => {
     claimed = await store.claim({ client, generation, expiryInterval, will, receiveMaximum });
@@ -216,10 +228,6 @@ function claimFromNodes(
   }
   const stored = store.claim({ client, generation: 0, expiryInterval, will, receiveMaximum });
   return stored?.then((session) => ({ generation: 0, stored: session }));
-}
-
-function mountedWill(will: WillFields, { mountPoint }: Entrance): WillFields {
-  return mountPoint === '' ? will : { ...will, topic: mountPoint + will.topic };
 }
 
 /** Its session is claimed, CONNACK is queued, and what waited for it follows. */
@@ -239,7 +247,7 @@ function letIn(
   session.expiryInterval = grantedExpiry(entrance, packet);
   connection.accept(client, session);
   broker.wills.returned(session);
-  if (will) broker.wills.leave(session, mountedWill(will, entrance), client);
+  if (will) broker.wills.leave(session, will, client);
   session.attach(connection);
   broker.store.saveSession(session);
   connection.reply({
