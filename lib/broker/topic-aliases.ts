@@ -19,8 +19,12 @@ export class TopicAliases {
     return alias;
   }
 
-  /** An alias for a topic that has none, to be sent with the topic name; undefined when busier topics have them all. */
+  /**
+   * An alias for a topic that has none, to be sent with the topic name.
+   * @returns undefined when busier topics have them all, or the name is the shorter one
+   */
   assign(topic: string): number | undefined {
+    if (topic.length <= aliasedBytes) return undefined;
     if (this.slots.length < this.maximum) {
       this.slots.push({ topic, uses: 1 });
       this.byTopic.set(topic, this.slots.length);
@@ -37,5 +41,10 @@ export class TopicAliases {
   }
 }
 
+/**
+ * What an alias may take: the property, and a Property Length that grows by it. A message that fits with the name of its topic
+ * has to fit with the alias as well.
+ */
+const aliasedBytes = 4;
 /** So that a topic which was busy once is forgotten within this many rounds of the hand. */
 const mostUses = 8;

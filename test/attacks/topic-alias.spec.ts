@@ -1,6 +1,6 @@
 import { expect, it } from '@jest/globals';
 import { encodePacket } from '../../lib/protocol/packet-encoder.js';
-import { expectRefused, leave, publishOf, readAll, resume, sendTogether } from '../support/scenario.js';
+import { expectRefused, leave, payloadsOf, publishOf, readAll, resume, sendTogether } from '../support/scenario.js';
 import { describeOverTransports } from '../support/test-broker.js';
 
 describeOverTransports('topic aliases', (start) => {
@@ -84,7 +84,7 @@ describeOverTransports('topic aliases', (start) => {
           [-3, -2, -1, 0, 1, 2].map((other) => [more, other] as const),
         );
         const packets = sizes.flatMap(([more, other], index) => {
-          const topic = `t${`${index}`.padStart(2, '0')}`;
+          const topic = topicOf(index);
           const large = publishWith(topic, Math.max(0, properties + more), remaining + other);
           return [large, publishOf(topic, { payload: topic })];
         });
@@ -101,13 +101,36 @@ describeOverTransports('topic aliases', (start) => {
           if (alias !== undefined && packet.topic !== '') known.set(alias, packet.topic);
           const topic = packet.topic === '' ? known.get(alias!) : packet.topic;
           expect(topic).toBeDefined();
-          if (packet.payload.length === 3) small.push(`${topic} ${packet.payload.toString()}`);
+          if (packet.payload.length === topicOf(0).length) small.push(`${topic} ${packet.payload.toString()}`);
         }
-        expect(small).toEqual(sizes.map((_size, index) => `t${`${index}`.padStart(2, '0')}`).map((t) => `${t} ${t}`));
+        expect(small).toEqual(sizes.map((_size, index) => `${topicOf(index)} ${topicOf(index)}`));
         await leave(subscriber);
       }
     },
   );
+
+  it.each(['a', 'ab', 'abc', 'abcd', 'abcde', 'é', 'éé'])(
+    '[A32] what fits is sent, also where an alias takes more than the topic name %j',
+    async (topic) => {
+      const broker = await start();
+      const publisher = await broker.client();
+      for (const propertyLength of [0, 124, 125, 126, 127]) {
+        const maximumPacketSize = 60 + propertyLength;
+        const subscriber = await broker.client(5, { properties: { topicAliasMaximum: 5, maximumPacketSize } });
+        await subscriber.subscribe('#');
+        const fitting = publishWith(topic, propertyLength, maximumPacketSize - (propertyLength === 0 ? 2 : 3));
+        expect(encodePacket(fitting, 5)).toHaveLength(maximumPacketSize);
+
+        sendTogether(publisher, [publishOf(topic, { payload: 'small' }), fitting, fitting]);
+        await publisher.settled();
+
+        expect(payloadsOf(await readAll(subscriber))).toEqual(['small', ...payloadsOf([fitting, fitting])]);
+        await leave(subscriber);
+      }
+    },
+  );
+
+  const topicOf = (index: number): string => `topic/${`${index}`.padStart(2, '0')}`;
 
   /** A PUBLISH whose properties and whole body have these lengths, as nearly as can be. */
   function publishWith(topic: string, propertyLength: number, remainingLength: number) {
