@@ -18,7 +18,7 @@ export class MQTTdContext extends BaseRpcContext<[message: Message | undefined, 
     super([message, topic]);
   }
 
-  /** The message as the broker routes it; undefined in `@OnSubscribe`. */
+  /** The message, its bytes as a copy of the handler's own; undefined in `@OnSubscribe`. */
   get message(): Message | undefined {
     return this.args[0];
   }

@@ -70,17 +70,21 @@ export class HandlerSubscriber implements Subscriber {
     // In a cluster a handler runs once, where the message entered.
     if (message.fromNode !== undefined) return;
     const answered = this.host.owe(message);
-    this.decide(message).then(answered, answered);
+    const heard = message.copy();
+    this.handle(heard, heard).then(answered, answered);
   }
 
-  /** Calls the method, in its turn; what comes of it is known at the deadline of the call at the latest. */
-  async decide(message: Message): Promise<Decision> {
-    message.keep();
+  /**
+   * Calls the method, in its turn; what comes of it is known at the deadline of the call at the latest.
+   * @param heard what the method gets: a copy
+   * @param message what is decided about
+   */
+  protected async handle(heard: Message, message: Message): Promise<Decision> {
     if (this.running < this.host.concurrency) this.running++;
     else await new Promise<void>((resolve) => this.waiting.push(resolve));
     const { handler, host } = this;
-    const context = new MQTTdContext(message, message.topic, message.publisher, handler.names);
-    const run = await host.run(context, () => this.call(message, context));
+    const context = new MQTTdContext(heard, heard.topic, heard.publisher, handler.names);
+    const run = await host.run(context, () => this.call(heard, message, context));
     // Its place is the next one's.
     const next = this.waiting.shift();
     if (next) next();
@@ -91,13 +95,13 @@ export class HandlerSubscriber implements Subscriber {
     return handler.kind === 'request' ? accepted : this.failed(message, tooLate);
   }
 
-  private async call(message: Message, context: MQTTdContext): Promise<Decision> {
+  private async call(heard: Message, message: Message, context: MQTTdContext): Promise<Decision> {
     const { handler, host } = this;
     try {
-      const envelope = envelopeOf(message);
-      const result = await this.resultOf(message, envelope, context);
+      const envelope = envelopeOf(heard);
+      const result = await this.resultOf(heard, envelope, context);
       if (handler.kind === 'request') {
-        await host.reply(handler, { message, envelope }, result);
+        await host.reply(handler, { message: heard, envelope }, result);
         return accepted;
       }
       const value = isObservable(result)
@@ -135,6 +139,10 @@ export class DecidingHandler extends HandlerSubscriber implements Decider {
   constructor(handler: Handler & { readonly mode: 'ack' | 'gate' }, host: HandlerHost) {
     super(handler, host);
     this.decides = handler.mode;
+  }
+
+  decide(message: Message): Promise<Decision> {
+    return this.handle(message.copy(), message.keep());
   }
 }
 

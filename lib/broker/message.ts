@@ -1,10 +1,10 @@
 import { encodePacket } from '../protocol/packet-encoder.js';
 import type { ReceivedPublish } from '../protocol/received-publish.js';
 import { PacketType, type ProtocolVersion, type PublishPacket, type QoS } from '../protocol/packets.js';
-import type { Properties } from '../protocol/properties.js';
+import { ownProperties, type Properties } from '../protocol/properties.js';
 import type { Client } from './client.js';
 import type { Delivery } from './delivery.js';
-import { keptBytes } from './kept-bytes.js';
+import { keptBytes } from '../protocol/kept-bytes.js';
 
 /** The bytes of a PUBLISH; the first byte and the packet identifier are patched while copying. */
 export interface Frame {
@@ -58,8 +58,6 @@ export class Message {
   tick = 0;
   /** As it went to its last receiver at QoS 1 or 2. */
   delivery: Delivery | undefined = undefined;
-  /** Undefined where it never is: a number that is no small integer would be an object of its own in each message. */
-  private readonly expiry: number | undefined;
   /** False while it lies in a chunk. */
   private isKept = true;
   /** What came in, where that is what goes out to those of the same version and kind. */
@@ -73,23 +71,21 @@ export class Message {
     readonly retain: boolean,
     public properties: Properties | undefined,
     readonly publisher: Client | undefined,
-    receivedAt: number,
+    /** Undefined where it never is: a number that is no small integer would be an object of its own in each message. */
+    private readonly expiry: number | undefined,
     /** The payload is `bytes[payloadStart, payloadEnd)`. */
     private bytes: Buffer,
     private payloadStart: number,
     private payloadEnd: number,
     /** The node that it came from; undefined where it entered. Who stands for other nodes leaves it alone then. */
     readonly fromNode: string | undefined,
-  ) {
-    const interval = properties?.messageExpiryInterval;
-    // An interval of 0 is for who is there at this moment.
-    this.expiry = interval === undefined ? undefined : receivedAt + (interval * 1000 || 1);
-  }
+  ) {}
 
   /** A message made on this side: by the application, or a client's will. The payload must not change any more. */
   static of(fields: MessageFields, now: number): Message {
     const { topic, qos, retain, properties, publisher, payload, fromNode } = fields;
-    return new Message(topic, qos, retain, properties, publisher, now, payload, 0, payload.length, fromNode);
+    const expiry = expiryOf(properties, now);
+    return new Message(topic, qos, retain, properties, publisher, expiry, payload, 0, payload.length, fromNode);
   }
 
   /**
@@ -106,7 +102,8 @@ export class Message {
   ): Message {
     const { qos, bytes, end, payloadStart, retain } = packet;
     const forwarded = properties === undefined ? undefined : withoutAlias(properties);
-    const message = new Message(topic, qos, retain, forwarded, publisher, now, bytes, payloadStart, end, undefined);
+    const expiry = expiryOf(forwarded, now);
+    const message = new Message(topic, qos, retain, forwarded, publisher, expiry, bytes, payloadStart, end, undefined);
     message.isKept = false;
     if (forwarded === packet.properties && topic === packet.topic) message.received = packet;
     return message;
@@ -140,10 +137,8 @@ export class Message {
   keep(): this {
     if (this.isKept) return this;
     this.isKept = true;
-    const { received, properties } = this;
-    if (properties?.correlationData) {
-      this.properties = { ...properties, correlationData: keptBytes(properties.correlationData) };
-    }
+    const { received } = this;
+    this.properties = ownProperties(this.properties);
     const from = received?.start ?? this.payloadStart;
     // Copy: a 20-byte view would keep the whole 64 KiB read buffer alive.
     const copy = keptBytes(this.bytes, from, this.payloadEnd);
@@ -155,6 +150,14 @@ export class Message {
       this.received = new OwnFrame(copy, 0, this.payloadEnd, packetIdAt);
     }
     return this;
+  }
+
+  /** The same for who may change its bytes, or hold on to them as long as it likes: the application. */
+  copy(): Message {
+    const { topic, qos, retain, publisher, expiry, fromNode } = this;
+    const properties = ownProperties(this.properties);
+    const payload = Buffer.from(this.payload);
+    return new Message(topic, qos, retain, properties, publisher, expiry, payload, 0, payload.length, fromNode);
   }
 
   /** The frame for every subscriber of that version, with or without a packet identifier. */
@@ -218,6 +221,13 @@ export class Message {
     }
     return new OwnFrame(bytes, 0, bytes.length, packetIdAt);
   }
+}
+
+/** Milliseconds since the epoch. */
+function expiryOf(properties: Properties | undefined, receivedAt: number): number | undefined {
+  const interval = properties?.messageExpiryInterval;
+  // An interval of 0 is for who is there at this moment.
+  return interval === undefined ? undefined : receivedAt + (interval * 1000 || 1);
 }
 
 /** Objects and headers of a message that is held: an estimate, so that many empty messages count too. */

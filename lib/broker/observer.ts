@@ -30,7 +30,7 @@ export class Observer implements LocalSubscriber {
 
   deliver(message: Message): void {
     try {
-      this.hear(message.keep());
+      this.hear(message.copy());
     } catch (error) {
       this.broker.log.error(`who observes ${JSON.stringify(message.topic)} failed`, error);
     }

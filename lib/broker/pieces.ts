@@ -1,4 +1,4 @@
-import { copyBytes } from './copy-bytes.js';
+import { copyBytes } from '../protocol/copy-bytes.js';
 import type { Frame } from './message.js';
 
 /**

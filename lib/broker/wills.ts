@@ -1,8 +1,9 @@
 import type { WillFields } from '../protocol/packets.js';
+import { ownProperties } from '../protocol/properties.js';
 import type { Client } from './client.js';
 import type { Clock } from './clock.js';
 import { Deadlines } from './deadlines.js';
-import { keptBytes } from './kept-bytes.js';
+import { keptBytes } from '../protocol/kept-bytes.js';
 import { Message } from './message.js';
 import type { Session } from './session.js';
 import type { Store } from './store.js';
@@ -100,10 +101,7 @@ export const delayOf = ({ properties }: WillFields, { expiryInterval }: Session)
 
 /** A copy of what a CONNECT brought, which lies in the received chunk. */
 export function keepWill(fields: WillFields): WillFields {
-  const { properties } = fields;
-  const correlationData = properties?.correlationData && keptBytes(properties.correlationData);
-  const copied = properties && { ...properties, ...(correlationData && { correlationData }) };
-  return { ...fields, payload: keptBytes(fields.payload), properties: copied };
+  return { ...fields, payload: keptBytes(fields.payload), properties: ownProperties(fields.properties) };
 }
 
 /** The message that a will becomes when it is due. */

@@ -1,5 +1,6 @@
 import type { ByteReader } from './byte-reader.js';
 import type { ByteWriter } from './byte-writer.js';
+import { keptBytes } from './kept-bytes.js';
 import { MqttError } from './mqtt-error.js';
 import { PacketType, packetName } from './packets.js';
 import { ReasonCode } from './reason-codes.js';
@@ -133,6 +134,10 @@ export function readProperties(reader: ByteReader, packet: number): Properties |
   reader.end = packetEnd;
   return checkResponseTopic(properties);
 }
+
+/** Those of a message with bytes of their own: what was read is a view, and what the application gave may be changed by it. */
+export const ownProperties = (properties: Properties | undefined): Properties | undefined =>
+  properties?.correlationData ? { ...properties, correlationData: keptBytes(properties.correlationData) } : properties;
 
 function checkResponseTopic(properties: Properties): Properties {
   const { responseTopic } = properties;

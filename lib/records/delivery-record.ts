@@ -1,11 +1,11 @@
 import type { Client } from '../broker/client.js';
 import { Delivery } from '../broker/delivery.js';
-import { keptBytes } from '../broker/kept-bytes.js';
+import { keptBytes } from '../protocol/kept-bytes.js';
 import type { SharedSubscription } from '../broker/shared-subscription.js';
 import { ByteReader } from '../protocol/byte-reader.js';
 import { ByteWriter } from '../protocol/byte-writer.js';
 import type { QoS, WillFields } from '../protocol/packets.js';
-import { readProperties, WILL, writeProperties } from '../protocol/properties.js';
+import { ownProperties, readProperties, WILL, writeProperties } from '../protocol/properties.js';
 import { decodeMessage, writeMessage } from './message-record.js';
 
 /**
@@ -87,8 +87,7 @@ export function decodeWill(record: Buffer): { readonly fields: WillFields; reado
   const flags = reader.byte();
   const topic = reader.string();
   const payload = keptBytes(reader.bytesOf(reader.uint32()));
-  const read = readProperties(reader, WILL);
-  const properties = read?.correlationData ? { ...read, correlationData: keptBytes(read.correlationData) } : read;
+  const properties = ownProperties(readProperties(reader, WILL));
   const client = JSON.parse(reader.rest().toString()) as Client;
   const fields = { topic, payload, qos: (flags & qosBits) as QoS, retain: (flags & retainBit) !== 0, properties };
   return { fields, client: { ...client, connectedAt: new Date(client.connectedAt) } };

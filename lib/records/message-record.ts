@@ -1,10 +1,10 @@
 import type { Client } from '../broker/client.js';
-import { keptBytes } from '../broker/kept-bytes.js';
+import { keptBytes } from '../protocol/kept-bytes.js';
 import { Message } from '../broker/message.js';
 import { ByteReader } from '../protocol/byte-reader.js';
 import { ByteWriter } from '../protocol/byte-writer.js';
 import { PacketType, type QoS } from '../protocol/packets.js';
-import { readProperties, writeProperties } from '../protocol/properties.js';
+import { ownProperties, readProperties, writeProperties } from '../protocol/properties.js';
 import { isTopicName } from '../topics/topic-names.js';
 
 /**
@@ -53,9 +53,8 @@ export function readMessage(reader: ByteReader, node: string, now: number): Mess
   if (!isTopicName(topic)) throw new Error('a topic that is none');
   const publisher = (flags & publisherBit) === 0 ? undefined : publisherOn(node, reader.string(), now);
   const publishId = (flags & publishIdBit) === 0 ? undefined : reader.string();
-  const read = readProperties(reader, PacketType.PUBLISH);
   // Copies: a view would keep the whole chunk that Redis sent.
-  const properties = read?.correlationData ? { ...read, correlationData: keptBytes(read.correlationData) } : read;
+  const properties = ownProperties(readProperties(reader, PacketType.PUBLISH));
   const payload = keptBytes(reader.bytesOf(reader.uint32()));
   const retain = (flags & retainBit) !== 0;
   const message = Message.of({ topic, payload, qos: qos as QoS, retain, properties, publisher, fromNode: node }, now);

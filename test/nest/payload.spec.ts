@@ -1,8 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
 import { Controller } from '@nestjs/common';
 import { Ctx, Payload } from '@nestjs/microservices';
-import { MQTTdContext, OnPublish } from 'nestjs-mqttd';
+import { MQTTdContext, MQTTdPublisher, OnPublish } from 'nestjs-mqttd';
 import { Inbox } from '../support/inbox.js';
+import { mqttJs } from '../support/mqttjs.js';
 import { apps } from '../support/nest-app.js';
 
 const heard = new Inbox<unknown>();
@@ -106,6 +107,7 @@ class Declared {
 
 describe('@Payload', () => {
   const start = apps();
+  const connectTo = mqttJs();
 
   const hear = async (topic: string, payload: string | Buffer): Promise<unknown> => {
     const { client } = await start({ controllers: [Declared] });
@@ -160,6 +162,46 @@ describe('@Payload', () => {
 
     expect(first).toEqual(Buffer.from('first'));
   });
+
+  it.each(['observe', 'ack', 'gate'] as const)(
+    'hands over bytes of the handler’s own, mode %s: what it does to them is not sent, retained or seen by others',
+    async (mode) => {
+      @Controller()
+      class Scribbling {
+        @OnPublish('a', { mode })
+        scribble(@Payload() payload: Buffer, @Ctx() context: MQTTdContext): void {
+          const { correlationData } = context.properties;
+          heard.push([payload.toString(), context.payload.toString(), correlationData?.toString()]);
+          for (const bytes of [payload, context.payload, context.message!.payload, correlationData!]) bytes.fill('!');
+        }
+      }
+      const { port, app } = await start({ controllers: [Scribbling] });
+      const connect = () => connectTo(port, { protocolVersion: 5 });
+      const observed = new Inbox<string>();
+      app
+        .get(MQTTdPublisher)
+        .observe('a')
+        .subscribe(({ payload, properties }) => {
+          observed.push(`${payload.toString()} ${properties?.correlationData?.toString()}`);
+          for (const bytes of [payload, properties!.correlationData!]) bytes.fill('?');
+        });
+      const [live, publisher] = [await connect(), await connect()];
+      await live.client.subscribeAsync('a', { qos: 1, properties: { subscriptionIdentifier: 7 } });
+
+      const correlationData = Buffer.from('42');
+      await publisher.client.publishAsync('a', 'hello', { qos: 1, retain: true, properties: { correlationData } });
+
+      expect(await heard.next()).toEqual(['hello', 'hello', '42']);
+      expect(await observed.next()).toBe('hello 42');
+      const late = await connect();
+      await late.client.subscribeAsync('a', { qos: 1, properties: { subscriptionIdentifier: 7 } });
+      for (const { messages } of [live, late]) {
+        const { payload, packet } = await messages.next();
+        expect(payload.toString()).toBe('hello');
+        expect(packet.properties?.correlationData).toEqual(correlationData);
+      }
+    },
+  );
 
   it('that is no JSON where JSON is declared is logged without a word of it, and the next one is heard', async () => {
     const { client, logged } = await start({ controllers: [Declared] });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import * as fc from 'fast-check';
-import { keptBytes } from '../../../lib/broker/kept-bytes.js';
+import { keptBytes } from '../../../lib/protocol/kept-bytes.js';
 import { messageOverhead } from '../../../lib/broker/message.js';
 
 describe('bytes that are kept', () => {
