@@ -43,16 +43,13 @@ export function decodePayload(payload: Buffer, kind: PayloadKind): unknown {
   }
 }
 
-/** The bytes to publish, which nobody else changes: the caller may go on to use its buffer. */
-export function ownPayload(value: unknown): Buffer {
-  const bytes = encodePayload(value);
-  return bytes === value || value instanceof Uint8Array ? Buffer.from(bytes) : bytes;
-}
-
-/** The bytes to publish: binary as it is, strings as UTF-8, nothing for undefined and null, everything else as JSON. */
+/**
+ * The bytes to publish: binary as it is, strings as UTF-8, nothing for undefined and null, everything else as JSON.
+ *
+ * Nobody else changes them: who gave a buffer may go on to use it.
+ */
 export function encodePayload(value: unknown): Buffer {
-  if (Buffer.isBuffer(value)) return value;
-  if (value instanceof Uint8Array) return Buffer.from(value.buffer, value.byteOffset, value.byteLength);
+  if (value instanceof Uint8Array) return Buffer.from(value);
   if (typeof value === 'string') return Buffer.from(value);
   if (value === undefined || value === null) return Buffer.alloc(0);
   return Buffer.from(JSON.stringify(value) ?? '');

@@ -5,10 +5,10 @@ import { Message, type MessageFields } from './broker/message.js';
 import { Observer } from './broker/observer.js';
 import { MQTTdPublishError, MQTTdUsageError } from './mqttd.errors.js';
 import { checkProperties } from './mqttd.properties.js';
-import { ownPayload } from './mqttd.payload.js';
+import { encodePayload } from './mqttd.payload.js';
 import { Requests } from './mqttd.requests.js';
 import type { QoS } from './protocol/packets.js';
-import type { Properties } from './protocol/properties.js';
+import { ownProperties, type Properties } from './protocol/properties.js';
 import { isShared, isTopicFilter, isTopicName } from './topics/topic-names.js';
 
 /** Quality, retention and the MQTT 5 properties of a message; clients of 3.1.1 get it without the properties. */
@@ -109,6 +109,6 @@ function fieldsOf(method: string, topic: string, payload: unknown, options: MQTT
   }
   const { qos = 0, retain = false, ...given } = options;
   checkProperties(topic, given);
-  const properties = Object.keys(given).length === 0 ? undefined : given;
-  return { topic, payload: ownPayload(payload), qos, retain, properties };
+  const properties = Object.keys(given).length === 0 ? undefined : ownProperties(given);
+  return { topic, payload: encodePayload(payload), qos, retain, properties };
 }

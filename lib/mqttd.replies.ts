@@ -3,7 +3,7 @@ import type { MessageFields, Message } from './broker/message.js';
 import type { Envelope } from './mqttd.envelope.js';
 import { toldOf } from './mqttd.outcomes.js';
 import { encodePayload } from './mqttd.payload.js';
-import type { Properties } from './protocol/properties.js';
+import { ownProperties, type Properties } from './protocol/properties.js';
 
 /**
  * What a requester is sent for one packet of Nest's answer; undefined where it gets nothing.
@@ -31,11 +31,11 @@ export function replyTo(
   return { ...base, topic, payload, properties: propertiesOf(request, isError) };
 }
 
-function propertiesOf({ properties: { correlationData } = {} }: Message, isError: boolean): Properties {
-  return {
+function propertiesOf({ properties: { correlationData } = {} }: Message, isError: boolean): Properties | undefined {
+  return ownProperties({
     ...(correlationData && { correlationData }),
     ...(isError && { userProperties: [['status', 'error']] }),
-  };
+  });
 }
 
 /** As Nest's filters shape it. */

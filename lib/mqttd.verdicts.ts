@@ -1,9 +1,10 @@
 import type { Decision } from './broker/decider.js';
 import { Message } from './broker/message.js';
 import { MQTTdUsageError } from './mqttd.errors.js';
-import { ownPayload } from './mqttd.payload.js';
+import { encodePayload } from './mqttd.payload.js';
 import { checkProperties } from './mqttd.properties.js';
 import type { MQTTdPublishOptions } from './mqttd.publisher.js';
+import { ownProperties } from './protocol/properties.js';
 import { ReasonCode } from './protocol/reason-codes.js';
 import { isTopicName } from './topics/topic-names.js';
 
@@ -53,8 +54,8 @@ function replaced(message: Message, replacement: MQTTdReplacement, now: number):
     throw new MQTTdUsageError('INVALID_TOPIC', `replaceMessage: ${JSON.stringify(topic)} is not a topic name`);
   }
   checkProperties(topic, given);
-  const properties = { ...message.properties, ...given };
-  const bytes = 'payload' in replacement ? ownPayload(payload) : message.payload;
+  const properties = ownProperties({ ...message.properties, ...given });
+  const bytes = 'payload' in replacement ? encodePayload(payload) : message.payload;
   const { publisher } = message;
   return Message.of({ topic, payload: bytes, qos, retain, properties, publisher }, now);
 }

@@ -62,6 +62,30 @@ describe('@OnRequest', () => {
   const request = (client: WireClient, topic: string, payload: string | Buffer = '', properties: Properties = {}) =>
     client.publish(topic, { payload, properties: { responseTopic: 'replies/7', ...properties } });
 
+  it('copies a Buffer, and Correlation Data: the method may go on to use them while the reply waits', async () => {
+    const used: Buffer[] = [Buffer.from('before')];
+    @Controller()
+    class Shared {
+      @OnRequest('shared')
+      answer(@Ctx() { properties }: MQTTdContext): Observable<Buffer> {
+        used.push(properties.correlationData!);
+        return of(Buffer.from('first'), used[0]);
+      }
+    }
+    const { client } = await start({ controllers: [Shared] });
+    const requester = await client(5, { properties: { receiveMaximum: 1 } });
+    await requester.subscribe('replies/+', { qos: 1 });
+    requester.publish('shared', { qos: 1, properties: { responseTopic: 'replies/7', correlationData } });
+    const packets = [await requester.next(), await requester.next()];
+    expect(new Set(packets.map(({ type }) => type))).toEqual(new Set([PacketType.PUBACK, PacketType.PUBLISH]));
+
+    for (const bytes of used) bytes.fill('x');
+    requester.acknowledge(PacketType.PUBACK, 1);
+
+    const { properties } = await requester.expectPublish('replies/7', 'before');
+    expect(properties?.correlationData).toEqual(correlationData);
+  });
+
   it('[MQTT-4.10] replies to the Response Topic with the Correlation Data', async () => {
     const { client } = await start({ controllers });
     const requester = await client();

@@ -41,6 +41,20 @@ describe('@OnSubscribe', () => {
     await device.expectNothing();
   });
 
+  it('copies a Buffer: its owner may go on to use it while the greeting waits', async () => {
+    const bytes = Buffer.from('before');
+    const greeting = (payload: unknown) => ({ topic: 'a', payload, qos: 1 });
+    const { client } = await start({ controllers: [greetingWith('a', () => [greeting('first'), greeting(bytes)])] });
+    const device = await client(5, { properties: { receiveMaximum: 1 } });
+    await device.subscribe('a', { qos: 1 });
+    const { packetId } = await device.expectPublish('a', 'first');
+
+    bytes.fill('x');
+    device.acknowledge(PacketType.PUBACK, packetId);
+
+    await device.expectPublish('a', 'before');
+  });
+
   it('sends its greeting after the SUBACK also when the method takes its time', async () => {
     const { client } = await start({ controllers: [greetingWith('a', () => timer(20).pipe(map(() => 'late')))] });
     const device = await client();

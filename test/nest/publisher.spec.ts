@@ -79,17 +79,21 @@ describe('MQTTdPublisher', () => {
   it.each([
     ['a Buffer', Buffer.from('before')],
     ['a Uint8Array', new Uint8Array(Buffer.from('before'))],
-  ])('copies %s: its owner may change it at once', async (_title, payload) => {
+  ])('copies %s, and Correlation Data: their owner may change them at once', async (_title, payload) => {
     const { publisher, subscriber, client } = await startWithSubscriber();
 
-    const published = publisher.publish('a', payload, { qos: 1, retain: true });
+    const correlationData = Buffer.from('before');
+    const published = publisher.publish('a', payload, { qos: 1, retain: true, correlationData });
     payload.fill(0x78);
+    correlationData.fill(0x78);
     await published;
 
-    await subscriber.expectPublish('a', 'before');
     const late = await client();
-    await late.subscribe('a');
-    await late.expectPublish('a', 'before');
+    await late.subscribe({ filter: 'a', qos: 1 }, { properties: { subscriptionIdentifiers: [7] } });
+    for (const receiver of [subscriber, late]) {
+      const { properties } = await receiver.expectPublish('a', 'before');
+      expect(String(properties?.correlationData)).toBe('before');
+    }
   });
 
   it.each(['', 'a/#', 'a/+/b', 'a\0b', 'x'.repeat(65_536), '/'.repeat(128)])(
