@@ -74,7 +74,7 @@ export class Inlet {
     const entry = new Entry({ session, message, qos, packetId, isRouted: false });
     this.connection.owe(entry.size);
     this.entries.push(entry);
-    if (qos === 2 && message) session.deciding.set(packetId, entry.settled);
+    if (qos === 2 && message) session.deciding.set(packetId, entry.whenSettled());
     return entry;
   }
 
@@ -108,7 +108,7 @@ export class Inlet {
     for (let entry = this.entries.shift(); entry; entry = this.entries.shift()) {
       const { session, message, packetId } = entry.publication;
       if (message) session.deciding.delete(packetId);
-      entry.settle(undecided);
+      entry.settle?.(undecided);
       this.connection.answered(entry.size);
     }
     this.routed = 0;
@@ -136,7 +136,7 @@ export class Inlet {
     this.routed--;
     this.isHeldUp = false;
     this.connection.answered(entry.size);
-    entry.settle(entry.outcome);
+    entry.settle?.(entry.outcome);
     if (!answer(this.connection, entry.publication, entry.outcome)) this.stop();
     return true;
   }
@@ -188,11 +188,14 @@ class Entry {
   /** What the publisher is told. */
   outcome: Decision | undefined = undefined;
   readonly size: number;
-  readonly settled: Promise<Decision>;
-  settle!: (outcome: Decision) => void;
+  /** Present where the message may come again meanwhile. */
+  settle: ((outcome: Decision) => void) | undefined = undefined;
 
   constructor(readonly publication: Publication) {
     this.size = publication.message?.size ?? 0;
-    this.settled = new Promise((resolve) => (this.settle = resolve));
+  }
+
+  whenSettled(): Promise<Decision> {
+    return new Promise((resolve) => (this.settle = resolve));
   }
 }
