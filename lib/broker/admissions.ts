@@ -71,7 +71,9 @@ export class Admissions {
     const { maximumConnectionsPerSecond: rate } = this.limits;
     if (rate === 0) return true;
     const now = this.clock.now();
-    this.left = Math.min(rate, this.left + ((now - this.countedAt) / 1000) * rate);
+    // A system clock that is set back counts from there.
+    const elapsedMs = Math.max(0, now - this.countedAt);
+    this.left = Math.min(rate, this.left + (elapsedMs / 1000) * rate);
     this.countedAt = now;
     if (this.left < 1) return false;
     this.left--;

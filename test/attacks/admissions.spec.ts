@@ -94,6 +94,18 @@ describeInMemory('too many connections', (start) => {
     expect(await codes()).toEqual([0, 0, 0x9f]);
   });
 
+  it('in a second are counted anew when the clock is set back', async () => {
+    const broker = await start({ limits: { maximumConnectionsPerSecond: 2 } });
+    expect((await told(broker))[0]).toBe(0);
+
+    broker.clock.advance(-3600);
+
+    expect((await told(broker))[0]).toBe(0);
+    expect((await told(broker))[0]).toBe(0x9f);
+    broker.clock.advance(1);
+    expect((await told(broker))[0]).toBe(0);
+  });
+
   it('[A15] leave nothing behind: all counters are back at zero after refusals, crashes and takeovers', async () => {
     const auth = new CredentialsAuth({ ann: { password: 'a' } });
     const limits = { maximumConnections: 50, maximumConnectionsPerAddress: 50, connectTimeoutMs: 5000 };
