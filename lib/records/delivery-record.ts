@@ -18,6 +18,8 @@ const recordVersion = 1;
 
 const qosBits = 3;
 const retainBit = 4;
+/** Of a client with so many filters for one message that two bytes do not count them. */
+const manyIdentifiersBit = 8;
 
 const writer = new ByteWriter();
 
@@ -28,8 +30,11 @@ export const encodeDelivery = (delivery: Delivery, now: number): Buffer =>
 /** The same behind what was written before. */
 export function writeDelivery(to: ByteWriter, delivery: Delivery, now: number): ByteWriter {
   const { message, qos, retain, identifiers, share } = delivery;
-  to.byte(recordVersion).byte(qos | (retain ? retainBit : 0));
-  to.uint16(identifiers?.length ?? 0);
+  const count = identifiers?.length ?? 0;
+  const hasMany = count > 0xffff;
+  to.byte(recordVersion).byte(qos | (retain ? retainBit : 0) | (hasMany ? manyIdentifiersBit : 0));
+  if (hasMany) to.uint32(count);
+  else to.uint16(count);
   for (const identifier of identifiers ?? []) to.uint32(identifier);
   to.string(share?.name ?? '').double(now);
   return writeMessage(to, message, now);
@@ -47,8 +52,10 @@ export function decodeDelivery(
   const reader = open(record);
   const flags = reader.byte();
   const qos = flags & qosBits;
-  if ((qos !== 1 && qos !== 2) || flags > (retainBit | qosBits)) throw new Error(`flags ${flags} of a queue's entry`);
-  const identifiers = Array.from({ length: reader.uint16() }, () => reader.uint32());
+  if ((qos !== 1 && qos !== 2) || flags > (manyIdentifiersBit | retainBit | qosBits)) {
+    throw new Error(`flags ${flags} of a queue's entry`);
+  }
+  const identifiers = Array.from({ length: identifierCount(reader, flags) }, () => reader.uint32());
   const share = reader.string();
   const writtenAt = reader.bytesOf(8).readDoubleBE();
   // Not later than now, whatever the clock of the writer says.
@@ -62,13 +69,16 @@ export function decodeDelivery(
 export function shareOf(record: Buffer): { readonly share: string; readonly qos: number } {
   try {
     const reader = open(record);
-    const qos = reader.byte() & qosBits;
-    reader.bytesOf(reader.uint16() * 4);
-    return { share: reader.string(), qos };
+    const flags = reader.byte();
+    reader.bytesOf(identifierCount(reader, flags) * 4);
+    return { share: reader.string(), qos: flags & qosBits };
   } catch {
     return { share: '', qos: 0 };
   }
 }
+
+const identifierCount = (reader: ByteReader, flags: number): number =>
+  (flags & manyIdentifiersBit) === 0 ? reader.uint16() : reader.uint32();
 
 export function encodeWill({ topic, payload, qos, retain, properties }: WillFields, client: Client): Buffer {
   writer
