@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto';
 import { decodeString } from './byte-reader.js';
 import { MqttError } from './mqtt-error.js';
 import { ReasonCode } from './reason-codes.js';
@@ -31,8 +32,9 @@ export class SeenTopics {
     const length = end - start;
     this.lastHash = 0;
     if (length > longestKept) return this.decodeNew(bytes, start, end);
-    let hash = length;
-    for (let at = start; at < end; at++) hash = (Math.imul(hash, 31) + bytes[at]) | 0;
+    let hash = secret;
+    for (let index = 0; index < length; index++)
+      hash = (hash + Math.imul(bytes[start + index], multipliers[index])) | 0;
     this.lastHash = hash;
     const slot = (hash ^ (hash >>> 15)) & (slots - 1);
     if (this.lengthAt[slot] === length && this.isAt(slot, bytes, start, length)) return this.nameAt[slot];
@@ -74,3 +76,13 @@ export class SeenTopics {
 const slots = 4096;
 /** Bytes of a topic. */
 const longestKept = 128;
+/**
+ * A multiplier for each place, secret as clients choose the topics. With one for all of them, however secret, there are texts
+ * that collide whatever it is.
+ */
+const multipliers = Int32Array.from({ length: longestKept }, anyInteger);
+const secret = anyInteger();
+
+function anyInteger(): number {
+  return randomInt(0x1_0000_0000) | 0;
+}

@@ -1,4 +1,4 @@
-import { describe, expect, it } from '@jest/globals';
+import { describe, expect, it, jest } from '@jest/globals';
 import { ReasonCode } from '../../../lib/protocol/reason-codes.js';
 import { SeenTopics } from '../../../lib/protocol/seen-topics.js';
 import { thrownBy } from '../../support/decoding.js';
@@ -8,6 +8,25 @@ const decode = (topics: SeenTopics, name: string | Buffer) => {
   return topics.decode(bytes, 2, bytes.length - 2);
 };
 const kept = (topics: SeenTopics) => topics['nameAt'].filter((name) => name !== '');
+
+/** Two names of one length. */
+function inOneSlot(): [string, string] {
+  const topics = new SeenTopics();
+  for (let number = 1000; ; number++) {
+    const before = kept(topics);
+    const name = `name/${number}`;
+    for (let count = 0; count < 2; count++) decode(topics, name);
+    const replaced = before.find((one) => !kept(topics).includes(one));
+    if (replaced !== undefined) return [replaced, name];
+  }
+}
+
+/** 128 characters, each half the opposite of the other, and so on downwards. */
+function thueMorse(one: string, other: string): string {
+  let [text, opposite] = [one, other];
+  while (text.length < 128) [text, opposite] = [text + opposite, opposite + text];
+  return text;
+}
 
 describe('SeenTopics', () => {
   it('gives the same name for the same bytes, the first time and later', () => {
@@ -19,24 +38,23 @@ describe('SeenTopics', () => {
 
   it('keeps a copy of the bytes and no view into the read buffer', () => {
     const topics = new SeenTopics();
-    const bytes = Buffer.from('Aa');
-    topics.decode(bytes, 0, 2);
+    const [first, second] = inOneSlot();
+    const bytes = Buffer.from(first);
+    for (let count = 0; count < 2; count++) topics.decode(bytes, 0, bytes.length);
 
     // The same slot, so that a view would be taken for this name.
-    bytes.write('BB');
+    bytes.write(second);
 
-    expect(topics.decode(bytes, 0, 2)).toBe('BB');
+    expect(topics.decode(bytes, 0, bytes.length)).toBe(second);
   });
 
   it('tells names apart that fall into one slot', () => {
     const topics = new SeenTopics();
-    // 31 * 'A' + 'a' = 31 * 'B' + 'B': equal under the hash.
-    const [first, second] = ['Aa', 'BB'];
+    const [first, second] = inOneSlot();
 
-    expect(decode(topics, first)).toBe('Aa');
-    expect(decode(topics, second)).toBe('BB');
-    expect(decode(topics, first)).toBe('Aa');
-    expect(kept(topics)).toHaveLength(1);
+    for (const name of [first, first, second, second, first]) expect(decode(topics, name)).toBe(name);
+
+    expect(kept(topics)).toEqual([second]);
   });
 
   it('tells a name from its beginning, also where both fall into one slot', () => {
@@ -81,6 +99,24 @@ describe('SeenTopics', () => {
     expect(hashOf('a/b')).toBe(hashOf('a/b'));
     expect(hashOf('a/b')).not.toBe(hashOf('a/c'));
     expect(hashOf('x'.repeat(129))).toBe(0);
+  });
+
+  it.each([
+    ['multiply by 31', ['AaAa', 'BBBB', 'AaBB']],
+    ['multiply by any odd number', [thueMorse('a', 'b'), thueMorse('b', 'a')]],
+  ])('tells different hashes of names that collide for who would %s, others in each process', async (_how, names) => {
+    const hashes = new Set<number>();
+    for (let process = 0; process < 10; process++) {
+      jest.resetModules();
+      const loaded = await import('../../../lib/protocol/seen-topics.js');
+      const topics = new loaded.SeenTopics();
+      for (const name of names) {
+        decode(topics, name);
+        hashes.add(topics.lastHash);
+      }
+    }
+
+    expect(hashes.size).toBe(10 * names.length);
   });
 
   it('does not keep long names', () => {
