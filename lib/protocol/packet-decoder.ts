@@ -54,11 +54,6 @@ export class PacketDecoder {
     this.position = 0;
   }
 
-  /** Bytes pushed and not yet returned as packets. */
-  get pendingBytes(): number {
-    return this.tailLength + this.chunk.length - this.position;
-  }
-
   /** The next complete packet, or undefined when more bytes are needed. */
   next(): Packet | undefined {
     if (this.tailLength > 0) return this.nextFromTail();

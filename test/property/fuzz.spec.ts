@@ -49,9 +49,9 @@ function feed({ version, chunks }: Input, seenTopics: SeenTopics): unknown {
     } catch (error) {
       return error;
     }
-    const held = decoder['tail'].length;
-    if (decoder.pendingBytes > received || held > Math.max(64, 2 * decoder.pendingBytes)) {
-      return new Error(`${held} bytes are held for ${decoder.pendingBytes} pending of ${received} received`);
+    const [held, unfinished] = [decoder['tail'].length, decoder['tailLength']];
+    if (unfinished > received || held > Math.max(64, 2 * unfinished)) {
+      return new Error(`${held} bytes are held for ${unfinished} unfinished of ${received} received`);
     }
   }
   return undefined;

@@ -88,28 +88,24 @@ describe('PacketDecoder and chunks', () => {
     expect(thrownBy(() => decoder.next())).toMatchObject({ rule: 'MQTT-1.5.5-1' });
   });
 
-  describe('pendingBytes', () => {
-    it('counts what was pushed and not yet given as a packet', () => {
-      const decoder = decoderFor(4);
+  it('gives the packets of a chunk one at a time, and the last one when the rest of it has come', () => {
+    const decoder = decoderFor(4);
 
-      decoder.push(hex('c0 00 c0 00 c0'));
-      expect(decoder.pendingBytes).toBe(5);
-      decoder.next();
-      expect(decoder.pendingBytes).toBe(3);
+    decoder.push(hex('c0 00 c0 00 c0'));
+    expect([decoder.next()?.type, decoder.next()?.type, decoder.next()]).toEqual([12, 12, undefined]);
+
+    decoder.push(hex('00'));
+    expect([decoder.next()?.type, decoder.next()]).toEqual([12, undefined]);
+  });
+
+  it('holds nothing after the last packet', () => {
+    const decoder = decoderFor(5);
+    for (const chunk of bytewise(streams[2].bytes)) {
+      decoder.push(chunk);
       drain(decoder);
-      expect(decoder.pendingBytes).toBe(1);
-    });
+    }
 
-    it('is 0 after the last packet', () => {
-      const decoder = decoderFor(5);
-      for (const chunk of bytewise(streams[2].bytes)) {
-        decoder.push(chunk);
-        drain(decoder);
-      }
-
-      expect(decoder.pendingBytes).toBe(0);
-      expect(heldBytes(decoder)).toBe(0);
-    });
+    expect(heldBytes(decoder)).toBe(0);
   });
 
   describe('[A1] a packet of 256 MB is announced', () => {
@@ -125,7 +121,6 @@ describe('PacketDecoder and chunks', () => {
       decoder.push(header);
 
       expect(drain(decoder)).toEqual([]);
-      expect(decoder.pendingBytes).toBe(header.length);
       expect(heldBytes(decoder)).toBeLessThanOrEqual(64);
     });
 
@@ -138,7 +133,7 @@ describe('PacketDecoder and chunks', () => {
         decoder.push(Buffer.alloc(1000));
         drain(decoder);
 
-        expect(decoder.pendingBytes).toBe(received);
+        expect(heldBytes(decoder)).toBeGreaterThanOrEqual(received);
         expect(heldBytes(decoder)).toBeLessThanOrEqual(2 * received);
       }
     });
@@ -148,8 +143,8 @@ describe('PacketDecoder and chunks', () => {
     const bytes = Buffer.concat([hex("30 83 08 0001't'"), Buffer.alloc(1024)]);
     const decoder = decoderFor(4);
 
-    for (const end of [600, 700, 1029]) {
-      decoder.push(bytes.subarray(decoder.pendingBytes, end));
+    for (const chunk of [bytes.subarray(0, 600), bytes.subarray(600, 700), bytes.subarray(700, 1029)]) {
+      decoder.push(chunk);
       drain(decoder);
     }
 
