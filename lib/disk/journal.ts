@@ -23,20 +23,31 @@ class Change {
   }
 }
 
+/** What one transaction writes: what has changed in a tick, in order, or in all that ended while another was on its way. */
+class Commit {
+  changes: Change[] = [];
+  /** Whose acknowledgements speak of it; undefined is the application. */
+  readonly concerned = new Set<Client | undefined>();
+
+  append({ changes, concerned }: Commit): void {
+    for (const change of changes) this.changes.push(change);
+    for (const client of concerned) this.concerned.add(client);
+  }
+}
+
 /**
- * What has changed since the last commit, in order; all of a tick is one transaction.
+ * What has changed and is not in the file yet; all of a tick is one transaction, and one is on its way at a time.
  *
- * What could not be written is kept, and written with the next tick: nothing that was removed may come back after a restart,
- * and nothing that is in memory may be missing for ever.
+ * LMDB writes one after the other anyway. So ticks that end meanwhile gather, and are the next one: what is newer is behind what
+ * is older, whatever fails. What could not be written goes before what comes next: nothing that was removed may come back after
+ * a restart, and nothing that is in memory may be missing for ever.
  */
 export class Journal {
-  private changes: Change[] = [];
-  /** The last change of each key that could not be written. */
-  private readonly late = new Map<string, Change>();
-  /** Whose acknowledgements speak of the changes of this tick; undefined is the application. */
-  private concerned = new Set<Client | undefined>();
-  /** On their way to the disk. */
-  private writing: readonly Change[] = [];
+  private current = new Commit();
+  /** Of ticks that are over. */
+  private gathered: Commit | undefined;
+  private writing: Commit | undefined;
+  /** Of the newest commit; undefined when nothing is on its way. */
   private last: Promise<void> | undefined;
   private isClosed = false;
   /** LMDB copies the key. */
@@ -45,17 +56,17 @@ export class Journal {
   constructor(private readonly file: DiskFile) {}
 
   put(table: TableName, key: Buffer | number, value: Buffer): void {
-    this.changes.push(new Change(table, key, value));
+    this.current.changes.push(new Change(table, key, value));
   }
 
   remove(table: TableName, key: Buffer | number): void {
-    this.changes.push(new Change(table, key, undefined));
+    this.current.changes.push(new Change(table, key, undefined));
   }
 
   /** What of a table is not in the file yet: values by their keys (one character for each byte). */
   unwritten(table: TableName): Map<string, Buffer> {
     const values = new Map<string, Buffer>();
-    for (const change of [...this.late.values(), ...this.writing, ...this.changes]) {
+    for (const change of this.pending()) {
       if (change.table !== table) continue;
       const key = change.keyBytes.toString('latin1');
       if (change.value) values.set(key, change.value);
@@ -66,41 +77,22 @@ export class Journal {
 
   /** The acknowledgements of this client speak of what was just said. */
   concern(client: Client | undefined): void {
-    this.concerned.add(client);
+    this.current.concerned.add(client);
   }
 
   /** Undefined when everything is kept; a rejection names those who must not be told that it is. */
   commit(): Promise<void> | undefined {
-    const { changes, concerned, late } = this;
-    if (this.isClosed || (changes.length === 0 && late.size === 0)) return this.last;
-    this.changes = [];
-    this.concerned = new Set();
-    const before = [...late.values()];
-    late.clear();
-    const failed = (error: unknown): never => {
-      // What has changed since then is newer.
-      const newer = new Set([...late.keys(), ...this.changes.map(({ name }) => name)]);
-      for (const change of [...before, ...changes]) if (!newer.has(change.name)) late.set(change.name, change);
-      const reason = error instanceof Error ? error.message : String(error);
-      throw new NotKeptError(`the store cannot write: ${reason}`, concerned, { cause: error });
-    };
-    const apply = (): void => {
-      for (const one of before) this.apply(one);
-      for (const one of changes) this.apply(one);
-    };
-    let written: Promise<void> | undefined;
-    try {
-      written = this.file.write(apply);
-    } catch (error) {
-      failed(error);
+    const { current, gathered, last } = this;
+    if (this.isClosed || current.changes.length === 0) return last;
+    this.current = new Commit();
+    if (gathered) {
+      gathered.append(current);
+      return last;
     }
-    if (!written) return undefined;
-    this.writing = [...this.writing, ...before, ...changes];
-    const kept: Promise<void> = written.catch(failed);
+    const kept = last ? this.writeAfter(last, current) : this.write(current);
+    if (!kept) return undefined;
     const over = (): void => {
-      if (this.last !== kept) return;
-      this.last = undefined;
-      this.writing = [];
+      if (this.last === kept) this.last = undefined;
     };
     kept.then(over, over);
     return (this.last = kept);
@@ -115,10 +107,60 @@ export class Journal {
     }
   }
 
-  private apply({ table, key, value }: Change): void {
-    const { [table]: database } = this.file.tables;
-    const bytes = typeof key === 'number' ? writePlace(this.place, key) : key;
-    if (value) database.putSync(bytes, value);
-    else database.removeSync(bytes);
+  private *pending(): Generator<Change, void> {
+    for (const commit of [this.writing, this.gathered, this.current]) if (commit) yield* commit.changes;
+  }
+
+  /** Ticks that end until then go with it. */
+  private writeAfter(last: Promise<void>, commit: Commit): Promise<void> {
+    this.gathered = commit;
+    const begin = (): Promise<void> | undefined => {
+      this.gathered = undefined;
+      return this.write(commit);
+    };
+    return last.then(begin, begin);
+  }
+
+  private write(commit: Commit): Promise<void> | undefined {
+    let written: Promise<void> | undefined;
+    try {
+      written = this.file.write(() => this.apply(commit));
+    } catch (error) {
+      this.fail(commit, error);
+    }
+    if (!written) return undefined;
+    this.writing = commit;
+    const isOver = (): void => {
+      this.writing = undefined;
+    };
+    return written.then(isOver, (error: unknown) => {
+      isOver();
+      this.fail(commit, error);
+    });
+  }
+
+  private fail({ changes, concerned }: Commit, error: unknown): never {
+    const next = this.gathered ?? this.current;
+    next.changes = this.lastOfEach([...changes, ...next.changes]);
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new NotKeptError(`the store cannot write: ${reason}`, concerned, { cause: error });
+  }
+
+  /** The last change of each key, but for the end of what has never come into the file: on a full disk these would be ever more. */
+  private lastOfEach(changes: readonly Change[]): Change[] {
+    const byName = new Map<string, Change>();
+    for (const change of changes) byName.set(change.name, change);
+    return [...byName.values()].filter(
+      ({ table, value, keyBytes }) => value !== undefined || this.file.tables[table].doesExist(keyBytes),
+    );
+  }
+
+  private apply({ changes }: Commit): void {
+    const { tables } = this.file;
+    for (const { table, key, value } of changes) {
+      const bytes = typeof key === 'number' ? writePlace(this.place, key) : key;
+      if (value) tables[table].putSync(bytes, value);
+      else tables[table].removeSync(bytes);
+    }
   }
 }
