@@ -71,6 +71,8 @@ export class DiskFile {
         maxDbs: tableNames.length,
         noSync: !isSynced,
         overlappingSync: false,
+        // Else each commit is also a promise that nobody can reach: one that fails would end the process.
+        eventTurnBatching: false,
       });
       const file = new DiskFile(folder, root, isSynced);
       file.checkVersion(path);
@@ -85,7 +87,7 @@ export class DiskFile {
 
   /** Writes all of it or nothing; undefined when it is kept at once, else a promise. */
   write(apply: () => void): Promise<void> | undefined {
-    if (this.isSynced) return this.root.transaction(apply);
+    if (this.isSynced) return this.root.transaction(apply).catch(throwCause);
     this.root.transactionSync(apply);
     return undefined;
   }
@@ -110,6 +112,12 @@ export class DiskFile {
     }
     this.root.transactionSync(() => meta.putSync(versionKey, Buffer.from(String(fileVersion))));
   }
+}
+
+/** Why a commit failed stands in a promise of its own: it has to be heard, or it would end the process. */
+async function throwCause(error: unknown): Promise<never> {
+  await (error as { commitError?: Promise<never> }).commitError;
+  throw error;
 }
 
 /**

@@ -44,8 +44,8 @@ describe('an LmdbStore', () => {
     return { program, port: Number(port), pid: Number(pid) };
   };
 
-  it('[A48] on a full disk acknowledges nothing that it cannot keep, serves QoS 0, and recovers by itself', async () => {
-    const { program, port, pid } = await launch('commit');
+  const fillDisk = async (durability: 'commit' | 'fsync'): Promise<void> => {
+    const { program, port, pid } = await launch(durability);
     const client = async (clientId: string) =>
       accepted(await openClient(port), { clientId, cleanStart: false, properties: { sessionExpiryInterval: 3600 } });
     const away = await client('away');
@@ -87,7 +87,7 @@ describe('an LmdbStore', () => {
     // All that was acknowledged is there after a kill, what was not may be.
     program.kill('SIGKILL');
     await program.finished;
-    const next = await launch('commit');
+    const next = await launch(durability);
     const back = await accepted(await openClient(next.port), { clientId: 'away', cleanStart: false });
     const heard: string[] = [];
     while (heard.at(-1) !== 'after') {
@@ -96,7 +96,11 @@ describe('an LmdbStore', () => {
       back.acknowledge(PUBACK, publish.packetId);
     }
     expect(heard[0]).toBe('kept');
-  });
+  };
+  it.each(['commit', 'fsync'] as const)(
+    '[A48] on a full disk acknowledges nothing that it cannot keep, serves QoS 0, and recovers by itself (%s)',
+    fillDisk,
+  );
 
   it('on the disk itself sends no acknowledgement before the file is synchronized', async () => {
     const trace = join(folder, 'trace');
