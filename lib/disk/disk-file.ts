@@ -1,17 +1,9 @@
-import {
-  closeSync,
-  ftruncateSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  readSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
+import { closeSync, ftruncateSync, mkdirSync, openSync, readSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { Database, RootDatabase } from 'lmdb';
 import { optionalPackage } from '../broker/optional-package.js';
+import { FolderLock } from './folder-lock.js';
+import { messageOf, unusable } from './unusable.js';
 
 type Table = Database<Buffer, Buffer>;
 
@@ -41,7 +33,7 @@ export class DiskFile {
   readonly tables: Readonly<Record<TableName, Table>>;
 
   private constructor(
-    readonly path: string,
+    private readonly lock: FolderLock,
     private readonly root: RootDatabase<Buffer, Buffer>,
     private readonly isSynced: boolean,
   ) {
@@ -62,7 +54,7 @@ export class DiskFile {
     } catch (error) {
       throw unusable(path, `cannot be made (${messageOf(error)}); choose a folder that this user may write to`, error);
     }
-    lock(folder, path);
+    const lock = await FolderLock.take(open, folder, path);
     try {
       checkFile(join(folder, 'data.mdb'));
       const root = open<Buffer, Buffer>(folder, {
@@ -74,11 +66,11 @@ export class DiskFile {
         // Else each commit is also a promise that nobody can reach: one that fails would end the process.
         eventTurnBatching: false,
       });
-      const file = new DiskFile(folder, root, isSynced);
+      const file = new DiskFile(lock, root, isSynced);
       file.checkVersion(path);
       return file;
     } catch (error) {
-      unlock(folder);
+      await lock.release();
       if ((error as NodeJS.ErrnoException).code === 'STORE_UNUSABLE') throw error;
       const remedy = 'it is damaged, or no store at all: name another folder, or put back a copy of this one';
       throw unusable(path, `cannot be opened (${messageOf(error)}); ${remedy}`, error);
@@ -94,7 +86,7 @@ export class DiskFile {
 
   async close(): Promise<void> {
     await this.root.close();
-    unlock(this.path);
+    await this.lock.release();
   }
 
   private checkVersion(path: string): void {
@@ -149,55 +141,3 @@ const lastPageAt = 144;
 const largestPage = 65_536;
 
 const versionKey = Buffer.from('version');
-
-/** @param path as the options have it */
-export const unusable = (path: string, reason: string, cause?: unknown): Error =>
-  Object.assign(new Error(`store.path: '${path}' ${reason}`, { cause }), { code: 'STORE_UNUSABLE' });
-
-const messageOf = (error: unknown): string => (error as Error).message;
-
-/** Folders that are open in this process. */
-const open = new Set<string>();
-
-/** A process that was killed leaves its lock behind: it counts as long as there is a process of that number. */
-function lock(folder: string, path: string): void {
-  const file = join(folder, 'owner');
-  const inUse = (owner: string): Error =>
-    unusable(path, `is in use by process ${owner}; stop that, or name another folder`);
-  if (open.has(folder)) throw inUse(`${process.pid}, this one`);
-  for (;;) {
-    try {
-      writeFileSync(file, String(process.pid), { flag: 'wx' });
-      open.add(folder);
-      return;
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') {
-        throw unusable(
-          path,
-          `cannot be written to (${messageOf(error)}); choose a folder that this user may write to`,
-          error,
-        );
-      }
-    }
-    const owner = Number(readFileSync(file, 'utf8'));
-    // In a container the process before this one often had the same number.
-    if (owner !== process.pid && isRunning(owner)) throw inUse(String(owner));
-    rmSync(file, { force: true });
-  }
-}
-
-function unlock(folder: string): void {
-  open.delete(folder);
-  rmSync(join(folder, 'owner'), { force: true });
-}
-
-function isRunning(pid: number): boolean {
-  if (!Number.isInteger(pid) || pid < 1) return false;
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    // EPERM: it is somebody else's.
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
-}

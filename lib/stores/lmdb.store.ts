@@ -4,11 +4,12 @@ import type { Message } from '../broker/message.js';
 import type { Session } from '../broker/session.js';
 import { Store } from '../broker/store.js';
 import type { LeftWill } from '../broker/wills.js';
-import { DiskFile, unusable } from '../disk/disk-file.js';
+import { DiskFile } from '../disk/disk-file.js';
 import { keyOf } from '../disk/disk-records.js';
 import { DiskSessions } from '../disk/disk-sessions.js';
 import { Journal } from '../disk/journal.js';
 import { noteStop, recover } from '../disk/recovery.js';
+import { messageOf, unusable } from '../disk/unusable.js';
 import { encodeMessage } from '../records/message-record.js';
 import type { Subscription } from '../topics/subscription.js';
 
@@ -48,7 +49,7 @@ export class LmdbStore extends Store {
       const { sessions: count, messages, retained } = found;
       broker.log.log(`store opened path=${path} sessions=${count} messages=${messages} retained=${retained}`);
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = messageOf(error);
       throw unusable(path, `is damaged (${reason}); put back a copy of it, or name another folder`, error);
     }
   }

@@ -321,15 +321,6 @@ describe.each(['commit', 'fsync'] as const)('a broker with an LmdbStore (%s)', (
       );
     });
 
-    it('with a folder of a process that runs, but with that of one that was killed', async () => {
-      const node = await start();
-      await stop(node);
-      writeFileSync(join(nodes.folder, 'store/owner'), String(process.ppid));
-      await expect(start()).rejects.toThrow(`is in use by process ${process.ppid}`);
-      writeFileSync(join(nodes.folder, 'store/owner'), '4194305');
-      await start();
-    });
-
     it.each<[string, (bytes: Buffer) => Buffer]>([
       ['that is something else', () => Buffer.alloc(100_000, 'not a store ')],
       ['that is cut off', (bytes) => bytes.subarray(0, 8192)],
