@@ -37,9 +37,7 @@ export class DiskFile {
     private readonly root: RootDatabase<Buffer, Buffer>,
     private readonly isSynced: boolean,
   ) {
-    const options = { encoding: 'binary', keyEncoding: 'binary' } as const;
-    const open = (name: TableName): [TableName, Table] => [name, root.openDB<Buffer, Buffer>(name, options)];
-    this.tables = Object.fromEntries(tableNames.map(open)) as Record<TableName, Table>;
+    this.tables = openTables(root);
   }
 
   /**
@@ -55,9 +53,10 @@ export class DiskFile {
       throw unusable(path, `cannot be made (${messageOf(error)}); choose a folder that this user may write to`, error);
     }
     const lock = await FolderLock.take(open, folder, path);
+    let root: RootDatabase<Buffer, Buffer> | undefined;
     try {
       checkFile(join(folder, 'data.mdb'));
-      const root = open<Buffer, Buffer>(folder, {
+      root = open<Buffer, Buffer>(folder, {
         encoding: 'binary',
         keyEncoding: 'binary',
         maxDbs: tableNames.length,
@@ -66,10 +65,10 @@ export class DiskFile {
         // Else each commit is also a promise that nobody can reach: one that fails would end the process.
         eventTurnBatching: false,
       });
-      const file = new DiskFile(lock, root, isSynced);
-      file.checkVersion(path);
-      return file;
+      checkVersion(root, path);
+      return new DiskFile(lock, root, isSynced);
     } catch (error) {
+      await root?.close();
       await lock.release();
       if ((error as NodeJS.ErrnoException).code === 'STORE_UNUSABLE') throw error;
       const remedy = 'it is damaged, or no store at all: name another folder, or put back a copy of this one';
@@ -88,23 +87,40 @@ export class DiskFile {
     await this.root.close();
     await this.lock.release();
   }
+}
 
-  private checkVersion(path: string): void {
-    const { meta } = this.tables;
-    const version = meta.get(versionKey)?.toString();
-    if (version === String(fileVersion)) return;
-    if (version !== undefined) {
-      throw unusable(
-        path,
-        `was written in version ${version} of its layout, this is ${fileVersion}; name another folder`,
-      );
-    }
-    if (this.tables.sessions.getKeysCount({ limit: 1 }) > 0) {
-      throw unusable(path, 'does not say in which version it was written; name another folder');
-    }
-    this.root.transactionSync(() => meta.putSync(versionKey, Buffer.from(String(fileVersion))));
+/** Before anything is written: a file that is not ours, or of another version, stays as it is. */
+function checkVersion(root: RootDatabase<Buffer, Buffer>, path: string): void {
+  if (isNew(root)) return;
+  const options = { ...inBytes, create: false } as typeof inBytes;
+  const meta = root.openDB<Buffer, Buffer>('meta', options) as Table | undefined;
+  const version = meta?.get(versionKey)?.toString();
+  if (version === undefined) {
+    throw unusable(path, 'has an LMDB file (data.mdb) that is not of this broker; name another folder');
+  }
+  if (version !== String(fileVersion)) {
+    throw unusable(
+      path,
+      `was written in version ${version} of its layout, this is ${fileVersion}; name another folder`,
+    );
   }
 }
+
+/** Those of a new file and its version are one transaction: a file that has the ones has the other. */
+function openTables(root: RootDatabase<Buffer, Buffer>): Record<TableName, Table> {
+  const open = (name: TableName): [TableName, Table] => [name, root.openDB<Buffer, Buffer>(name, inBytes)];
+  return root.transactionSync(() => {
+    const isFirst = isNew(root);
+    const tables = Object.fromEntries(tableNames.map(open)) as Record<TableName, Table>;
+    if (isFirst) tables.meta.putSync(versionKey, Buffer.from(String(fileVersion)));
+    return tables;
+  });
+}
+
+const inBytes = { encoding: 'binary', keyEncoding: 'binary' } as const;
+
+/** Tables stand as keys in the root. */
+const isNew = (root: RootDatabase<Buffer, Buffer>): boolean => root.getKeysCount({ limit: 1 }) === 0;
 
 /** Why a commit failed stands in a promise of its own: it has to be heard, or it would end the process. */
 async function throwCause(error: unknown): Promise<never> {

@@ -1,6 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
+import { open, type Database } from 'lmdb';
 import { PacketType } from '../../lib/protocol/packets.js';
 import type { LmdbStore } from '../../lib/stores/lmdb.store.js';
 import { diskNodes, endings } from '../support/disk-nodes.js';
@@ -17,6 +18,14 @@ const batchesOf = ({ broker }: TestBroker): number =>
 describe.each(['commit', 'fsync'] as const)('a broker with an LmdbStore (%s)', (durability) => {
   const nodes = diskNodes(durability);
   const { start, startAfter, stop } = nodes;
+
+  /** Opens the file that no broker has open, as another program would. */
+  const editTable = async (name: string, edit: (table: Database<Buffer, Buffer>) => unknown): Promise<void> => {
+    const inBytes = { encoding: 'binary', keyEncoding: 'binary' } as const;
+    const root = open<Buffer, Buffer>(join(nodes.folder, 'store'), { ...inBytes, maxDbs: 9 });
+    edit(root.openDB<Buffer, Buffer>(name, inBytes));
+    await root.close();
+  };
 
   describe.each(endings)('that %s', (ending) => {
     it('[MQTT-4.1.0-1] has its sessions again, with subscriptions and queues, in order and as new', async () => {
@@ -319,6 +328,29 @@ describe.each(['commit', 'fsync'] as const)('a broker with an LmdbStore (%s)', (
       await expect(start()).rejects.toThrow(
         `store.path: '${join(nodes.folder, 'store')}' is in use by process ${process.pid}, this one; stop that, or name another folder`,
       );
+    });
+
+    it.each<[string, string, () => Promise<unknown>]>([
+      [
+        'of another program',
+        'has an LMDB file (data.mdb) that is not of this broker; name another folder',
+        () => editTable('users', (table) => table.putSync(Buffer.from('bob'), Buffer.from('hello'))),
+      ],
+      [
+        'of another version',
+        'was written in version 1 of its layout, this is 2; name another folder',
+        () => editTable('meta', (table) => table.putSync(Buffer.from('version'), Buffer.from('1'))),
+      ],
+    ])('with a file %s, which stays as it is', async (_title, reason, make) => {
+      const path = join(nodes.folder, 'store');
+      await make();
+      const before = readFileSync(join(path, 'data.mdb'));
+
+      await expect(start()).rejects.toThrow(`store.path: '${path}' ${reason}`);
+
+      expect(readFileSync(join(path, 'data.mdb')).equals(before)).toBe(true);
+      // It is open no more, and not taken for ours the next time.
+      await expect(start()).rejects.toThrow(reason);
     });
 
     it.each<[string, (bytes: Buffer) => Buffer]>([
