@@ -29,7 +29,6 @@ export interface LmdbStoreOptions {
  */
 export class LmdbStore extends Store {
   private parts: { file: DiskFile; journal: Journal; sessions: DiskSessions; broker: Broker } | undefined;
-  private isOpen = false;
 
   constructor(private readonly options: LmdbStoreOptions) {
     super();
@@ -41,14 +40,16 @@ export class LmdbStore extends Store {
     const file = await DiskFile.open(path, durability === 'fsync');
     const journal = new Journal(file);
     const sessions = new DiskSessions(broker, file, journal);
-    this.parts = { file, journal, sessions, broker };
     try {
       const found = recover(broker, file, journal, sessions);
+      this.parts = { file, journal, sessions, broker };
       await journal.commit();
-      this.isOpen = true;
       const { sessions: count, messages, retained } = found;
       broker.log.log(`store opened path=${path} sessions=${count} messages=${messages} retained=${retained}`);
     } catch (error) {
+      // Nothing is written: the next start is to find what this one has found.
+      this.parts = undefined;
+      await file.close();
       const reason = messageOf(error);
       throw unusable(path, `is damaged (${reason}); put back a copy of it, or name another folder`, error);
     }
@@ -91,8 +92,7 @@ export class LmdbStore extends Store {
   }
 
   override saveWill(session: Session, will: LeftWill | undefined): void {
-    // Wills that are restored are in the file already.
-    if (this.isOpen) this.parts?.sessions.saveWill(session, will);
+    this.parts?.sessions.saveWill(session, will);
   }
 
   override retain(topic: string, message: Message | undefined): void {
@@ -115,8 +115,7 @@ export class LmdbStore extends Store {
     const { parts } = this;
     this.parts = undefined;
     if (!parts) return;
-    if (this.isOpen) noteStop(parts.journal, parts.broker.clock.now());
-    this.isOpen = false;
+    noteStop(parts.journal, parts.broker.clock.now());
     parts.sessions.endTick();
     try {
       await parts.journal.close();

@@ -330,6 +330,34 @@ describe.each(['commit', 'fsync'] as const)('a broker with an LmdbStore (%s)', (
       );
     });
 
+    it('with a record that is damaged, and changes nothing then', async () => {
+      const node = await start();
+      const will = { topic: 'will', payload: Buffer.from('gone'), qos: 1, retain: false } as const;
+      const properties = { sessionExpiryInterval: 3600 };
+      const client = await node.client(5, { clientId: 'sub', cleanStart: false, properties, will });
+      await client.subscribe('a', { qos: 1 });
+      const publisher = await node.client();
+      for (const payload of ['1', '2']) await publishWhole(publisher, 'a', { payload, qos: 1 });
+      await node.stop();
+      running.length = 0;
+      const damaged = Buffer.from('damaged');
+      await editTable('retained', (table) => table.putSync(damaged, Buffer.from('no message at all')));
+
+      const before = readFileSync(join(folder, 'store/data.mdb'));
+
+      await expect(start()).rejects.toThrow(/^store\.path: '.*' is damaged \(.+\); put back a copy of it/);
+
+      expect(readFileSync(join(folder, 'store/data.mdb')).equals(before)).toBe(true);
+      await editTable('retained', (table) => table.removeSync(damaged));
+      const next = await start();
+      const witness = await next.client();
+      await witness.subscribe('will', { qos: 1 });
+      next.clock.advance(5);
+      // The stop is noted still: the will waits for the end of its session.
+      await witness.expectNothing();
+      expect(payloadsOf(await readAll(await resume(next, 'sub')))).toEqual(['1', '2']);
+    });
+
     it.each<[string, string, () => Promise<unknown>]>([
       [
         'of another program',
