@@ -2,6 +2,7 @@ import type { Broker } from '../broker/broker.js';
 import type { Delivery } from '../broker/delivery.js';
 import type { Message } from '../broker/message.js';
 import type { Session } from '../broker/session.js';
+import { NotKeptError } from '../broker/router.js';
 import { Store } from '../broker/store.js';
 import type { LeftWill } from '../broker/wills.js';
 import { DiskFile } from '../disk/disk-file.js';
@@ -41,17 +42,16 @@ export class LmdbStore extends Store {
     const journal = new Journal(file);
     const sessions = new DiskSessions(broker, file, journal);
     try {
-      const found = recover(broker, file, journal, sessions);
+      const { sessions: count, messages, retained } = recover(broker, file, journal, sessions);
       this.parts = { file, journal, sessions, broker };
       await journal.commit();
-      const { sessions: count, messages, retained } = found;
       broker.log.log(`store opened path=${path} sessions=${count} messages=${messages} retained=${retained}`);
     } catch (error) {
       // Nothing is written: the next start is to find what this one has found.
       this.parts = undefined;
       await file.close();
-      const reason = messageOf(error);
-      throw unusable(path, `is damaged (${reason}); put back a copy of it, or name another folder`, error);
+      if (error instanceof NotKeptError) throw unusable(path, `cannot be written to (${error.message})`, error);
+      throw unusable(path, `is damaged (${messageOf(error)}); put back a copy of it, or name another folder`, error);
     }
   }
 
