@@ -20,6 +20,7 @@ import { Entrances } from './entrances.js';
 import { defaultLimits, type Limits } from './limits.js';
 import type { Listener } from './listener.js';
 import { Loans } from './loans.js';
+import { Arena } from './arena.js';
 import type { Log } from './log.js';
 import type { Message } from './message.js';
 import { Overload } from './overload.js';
@@ -64,6 +65,7 @@ export class Broker {
   readonly retained: RetainedMessages;
   readonly wills: Wills;
   readonly barrier: Barrier;
+  readonly arena = new Arena();
   readonly loans = new Loans();
   readonly queueTotal: QueueTotal = { bytes: 0 };
   readonly sessions: Sessions;

@@ -13,6 +13,7 @@ import type { Departure } from './announcements.js';
 import { encodeAnswer, farewell, refusal, unsupportedVersion } from './answers.js';
 import type { Broker } from './broker.js';
 import type { Client, Peer } from './client.js';
+import { isDirect, take } from './direct-stream.js';
 import type { Authentication } from './handlers/auth.js';
 import type { Entrance } from './entrance.js';
 import { handlePacket } from './handlers/index.js';
@@ -80,7 +81,8 @@ export class Connection {
     this.heardAt = this.openedAt = broker.beat;
     this.outbox = new Outbox(stream, broker.barrier, limits.maximumOutboxBytes, () => this.onRoom());
     this.decoder = new PacketDecoder({ maximumPacketSize: limits.maximumConnectSize, seenTopics: broker.seenTopics });
-    stream.on('data', (chunk: Buffer) => this.onData(chunk));
+    if (isDirect(stream)) stream[take] = (bytes, length) => this.onRead(bytes, length);
+    else stream.on('data', (chunk: Buffer) => this.onData(chunk));
     stream.on('end', () => this.onEnd());
     stream.on('error', () => this.destroy());
     stream.on('close', () => this.destroy());
@@ -266,14 +268,33 @@ export class Connection {
   }
 
   private onData(chunk: Buffer): void {
-    if (!this.isOpen) return;
-    if (this.session?.stored?.isCurrent === false) {
-      this.destroy();
-      return;
-    }
-    this.broker.loans.received(chunk.length);
+    if (!this.hears(chunk.length)) return;
     this.decoder.push(chunk);
     this.read();
+  }
+
+  /** What was read of a DirectStream: the bytes are somebody else's next. */
+  private onRead(bytes: Buffer, length: number): void {
+    if (!this.hears(length)) return;
+    const { decoder, broker } = this;
+    if (decoder.missing >= length) decoder.push(bytes, 0, length);
+    else {
+      const start = broker.arena.add(bytes, length);
+      decoder.push(broker.arena.bytes, start, start + length);
+    }
+    this.read();
+    decoder.keep();
+  }
+
+  /** Whether so many bytes that have come are to be handled. */
+  private hears(length: number): boolean {
+    if (!this.isOpen) return false;
+    if (this.session?.stored?.isCurrent === false) {
+      this.destroy();
+      return false;
+    }
+    this.broker.loans.received(length);
+    return true;
   }
 
   private read(): void {

@@ -113,9 +113,11 @@ export class Outbox {
   }
 }
 
-/** What is staged where it lies, unless a peer that reads slowly would keep a chunk alive of which it is a small part. */
+/** What is staged where it lies, unless a peer that reads slowly would keep much more alive by it. */
 function inPlace({ single }: Pieces): Buffer | undefined {
-  return single !== undefined && single.length * 4 >= single.buffer.byteLength ? single : undefined;
+  return single !== undefined && single.buffer.byteLength <= Math.max(sharedSize, single.length * 4)
+    ? single
+    : undefined;
 }
 
 function assemble(pieces: Pieces, mayShare: boolean): Buffer {
@@ -127,6 +129,7 @@ function assemble(pieces: Pieces, mayShare: boolean): Buffer {
 }
 
 /** Staged bytes that are written without waiting for the end of the tick. */
-const flushBytes = 131_072;
-const sharedSize = 262_144;
+const flushBytes = 49_152;
+/** A peer that does not take all of it keeps it until it does. */
+const sharedSize = 65_536;
 let shared = Buffer.allocUnsafeSlow(sharedSize);

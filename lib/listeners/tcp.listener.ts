@@ -5,6 +5,7 @@ import type { Peer } from '../broker/client.js';
 import { Listener } from '../broker/listener.js';
 import type { Log } from '../broker/log.js';
 import { explainListenError, urlHost } from './addresses.js';
+import { readDirectly } from './direct-socket.js';
 import { peerOf } from './peer.js';
 import type { ProxiedPeer } from './proxy-header.js';
 import { ServerCertificates, type ServerTlsOptions } from './server-certificates.js';
@@ -63,6 +64,10 @@ export class TcpListener extends Listener {
     const said = new Map<string, ProxiedPeer>();
     const onSocket = (socket: Socket): void =>
       accept(socket, peerOf(socket, nameNow(), proxies && said.get(endOf(socket))));
+    const onAccepted = (socket: Socket): void => {
+      const peer = peerOf(socket, nameNow());
+      accept(readDirectly(socket), peer);
+    };
     if (certificates) this.tlsServer = this.makeTlsServer(certificates, onSocket);
     const { tlsServer } = this;
     // Nagle's algorithm would hold an acknowledgement back for up to 40 ms.
@@ -76,7 +81,7 @@ export class TcpListener extends Listener {
             else onSocket(socket);
           }),
         )
-      : (tlsServer ?? createServer({ noDelay: true }, onSocket));
+      : (tlsServer ?? createServer({ noDelay: true, pauseOnConnect: true }, onAccepted));
     const { server } = this;
     await new Promise<void>((resolve, reject) => {
       server.once('error', (error) => reject(explainListenError(error, this.options, this.name)));

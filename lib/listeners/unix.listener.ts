@@ -4,6 +4,7 @@ import type { Duplex } from 'node:stream';
 import type { Peer } from '../broker/client.js';
 import { Listener } from '../broker/listener.js';
 import type { Log } from '../broker/log.js';
+import { readDirectly } from './direct-socket.js';
 
 export interface UnixListenerOptions {
   /** Of the socket in the file system; it is removed when the listener closes. */
@@ -30,7 +31,9 @@ export class UnixListener extends Listener {
     const { path, mode } = this.options;
     await this.removeStale();
     const { name } = this;
-    const server = createServer((socket) => accept(socket, { listener: name, tls: false }));
+    const server = createServer({ pauseOnConnect: true }, (socket) =>
+      accept(readDirectly(socket), { listener: name, tls: false }),
+    );
     await new Promise<void>((resolve, reject) => {
       server.once('error', (error) => reject(this.explain(error)));
       server.listen({ path, backlog: 1024 }, resolve);

@@ -1,3 +1,4 @@
+import { keptBytes } from './kept-bytes.js';
 import { ByteReader } from './byte-reader.js';
 import { decodeConnect, decodeProtocolVersion } from './connect-body.js';
 import { MqttError, malformed } from './mqtt-error.js';
@@ -36,11 +37,15 @@ export class PacketDecoder {
   protocolVersion: ProtocolVersion | undefined;
   readonly seenTopics: SeenTopics;
   readonly reader = new ByteReader();
+  /** What is left to decode is `chunk[position, end)`. */
   private chunk: Buffer = empty;
   private position = 0;
+  private end = 0;
   /** The unfinished packet at the end of the chunks so far. */
   private tail: Buffer = empty;
   private tailLength = 0;
+  /** Bytes of the whole packet; 0 as long as its header is not complete. */
+  private tailSize = 0;
 
   constructor(options: PacketDecoderOptions) {
     this.maximumPacketSize = options.maximumPacketSize;
@@ -48,20 +53,31 @@ export class PacketDecoder {
     this.seenTopics = options.seenTopics ?? new SeenTopics();
   }
 
-  /** Hands over received bytes; what was pushed before must have been drained by `next()`. */
-  push(chunk: Buffer): void {
+  /** Hands over `chunk[start, end)`, as it was received; what was pushed before must have been drained by `next()`. */
+  push(chunk: Buffer, start = 0, end = chunk.length): void {
     this.chunk = chunk;
-    this.position = 0;
+    this.position = start;
+    this.end = end;
+  }
+
+  /** Bytes, as far as known, that complete a packet of which the beginning is here: so many are copied out of what is pushed. */
+  get missing(): number {
+    return this.tailSize === 0 ? 0 : this.tailSize - this.tailLength;
+  }
+
+  /** Copies what was pushed and is not drained: its memory may be used for other bytes from now on. */
+  keep(): void {
+    if (this.position < this.end) this.push(keptBytes(this.chunk, this.position, this.end));
   }
 
   /** The next complete packet, or undefined when more bytes are needed. */
   next(): Packet | undefined {
     if (this.tailLength > 0) return this.nextFromTail();
-    const { chunk, position } = this;
-    if (position >= chunk.length) return this.drained();
-    const size = this.packetSize(chunk, position, chunk.length);
-    if (size === 0 || position + size > chunk.length) {
-      this.keepTail(chunk.length - position, size);
+    const { chunk, position, end } = this;
+    if (position >= end) return this.drained();
+    const size = this.packetSize(chunk, position, end);
+    if (size === 0 || position + size > end) {
+      this.keepTail(end - position, size);
       return this.drained();
     }
     this.position = position + size;
@@ -70,16 +86,16 @@ export class PacketDecoder {
 
   /** Completes the packet that began in an earlier chunk; only its own bytes are copied out of this one. */
   private nextFromTail(): Packet | undefined {
-    while (this.position < this.chunk.length) {
+    while (this.position < this.end) {
       const size = this.packetSize(this.tail, 0, this.tailLength);
       // A header is completed byte by byte: how far it reaches shows only as it comes.
       const missing = size === 0 ? 1 : size - this.tailLength;
-      this.keepTail(Math.min(missing, this.chunk.length - this.position), size);
+      this.keepTail(Math.min(missing, this.end - this.position), size);
       const whole = size === 0 ? this.packetSize(this.tail, 0, this.tailLength) : size;
       if (whole !== 0 && this.tailLength === whole) {
         const packet = this.tail;
         this.tail = empty;
-        this.tailLength = 0;
+        this.tailLength = this.tailSize = 0;
         return this.decode(packet, 0, whole);
       }
     }
@@ -88,7 +104,7 @@ export class PacketDecoder {
 
   private drained(): undefined {
     this.chunk = empty;
-    this.position = 0;
+    this.position = this.end = 0;
     // It would hold on to the chunk of its last packet, for as long as the client is silent.
     this.reader.over(empty, 0, 0);
     return undefined;
@@ -104,6 +120,7 @@ export class PacketDecoder {
     }
     this.chunk.copy(this.tail, this.tailLength, this.position, this.position + count);
     this.tailLength = needed;
+    this.tailSize = size;
     this.position += count;
   }
 

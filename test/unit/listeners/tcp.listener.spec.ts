@@ -1,8 +1,24 @@
 import { describe, expect, it } from '@jest/globals';
+import { isDirect } from '../../../lib/broker/direct-stream.js';
 import type { TcpListener } from '../../../lib/listeners/tcp.listener.js';
 import { startBroker } from '../../support/test-broker.js';
 
 describe('TcpListener', () => {
+  it.each([
+    ['tcp', true],
+    ['tls', false],
+  ] as const)(
+    'has sockets that are read directly on this version of Node, over %s: %p',
+    async (transport, expected) => {
+      const broker = await startBroker({}, transport);
+      await broker.client();
+
+      const [{ stream }] = [...broker.broker.connections];
+      expect(isDirect(stream)).toBe(expected);
+      await broker.stop();
+    },
+  );
+
   it.each(['tcp', 'tls'] as const)(
     'logs what goes wrong while it listens over %s, and goes on to accept',
     async (transport) => {
