@@ -24,13 +24,13 @@ export interface Committer {
 export class Barrier {
   private current = new Tick(1);
   /** Empty, for the next tick. */
-  private spare: Tick | undefined;
+  private spare: Tick | undefined = undefined;
   /** The last one of which is known what is kept. */
   private settled = 0;
   private outboxes: Outbox[] = [];
-  private waiting: Waiting | undefined;
+  private waiting: Waiting | undefined = undefined;
   private isScheduled = false;
-  private released: Promise<void> | undefined;
+  private released: Promise<void> | undefined = undefined;
   /** Nothing is held: what is replied is staged at once. */
   readonly isImmediate: boolean;
 

@@ -32,8 +32,8 @@ import type { TopicAliases } from './topic-aliases.js';
 export class Connection {
   readonly outbox: Outbox;
   /** Set when the CONNECT was accepted; the first packet until then is the only one handled. */
-  client: Client | undefined;
-  session: Session | undefined;
+  client: Client | undefined = undefined;
+  session: Session | undefined = undefined;
   protocolVersion: ProtocolVersion = 4;
   /** QoS 1 and 2 messages that may be unacknowledged towards this client. */
   receiveMaximum: number;
@@ -48,9 +48,9 @@ export class Connection {
   /** Topic aliases that the client has set, by number. */
   readonly receivedAliases: (string | undefined)[] = [];
   /** Topic aliases that we use towards the client, where it allows any. */
-  sentAliases: TopicAliases | undefined;
+  sentAliases: TopicAliases | undefined = undefined;
   /** Enhanced authentication that is under way, and the method that the CONNECT named. */
-  authentication: Authentication | undefined;
+  authentication: Authentication | undefined = undefined;
   /** QoS 1 and 2 messages of this client that wait for their last acknowledgement from us. */
   unacknowledged = 0;
   /** `broker.beat` when the client was heard last. */
@@ -60,13 +60,13 @@ export class Connection {
   private readonly decoder: PacketDecoder;
   private parked = 0;
   private isWaitingForRoom = false;
-  private ownInlet: Inlet | undefined;
+  private ownInlet: Inlet | undefined = undefined;
   /** Answers that wait until what they promise is kept, or until it is decided what they are, and bytes held for them. */
   private owed = 0;
   private owedBytes = 0;
   private isWaitingForAnswers = false;
   private isPumpDue = false;
-  private departure: Departure | undefined;
+  private departure: Departure | undefined = undefined;
   private isClosing = false;
   private isGone = false;
 

@@ -123,10 +123,10 @@ export class RetainedMessages {
 
 /** A topic level: the message retained for the topic that ends here, and the levels below. */
 export class RetainedLevel {
-  message: Message | undefined;
+  message: Message | undefined = undefined;
   /** Of the change that brought the message. */
   version = 0;
-  private children: Map<string, RetainedLevel> | undefined;
+  private children: Map<string, RetainedLevel> | undefined = undefined;
 
   descend(levels: readonly string[]): RetainedLevel {
     let node: RetainedLevel = this;

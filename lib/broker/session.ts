@@ -23,7 +23,7 @@ import type { StoredSession } from './stored-session.js';
  * directions, the will. It is the Subscriber that the client's filters stand for in the topic tree.
  */
 export class Session implements Subscriber, ShareMember {
-  connection: Connection | undefined;
+  connection: Connection | undefined = undefined;
   /** Seconds that the session outlives its connection; 0xFFFFFFFF is for ever. */
   expiryInterval = 0;
   /** Milliseconds since the epoch; Infinity while connected or for ever. */
@@ -47,7 +47,7 @@ export class Session implements Subscriber, ShareMember {
   private revoked: Set<string> | undefined = undefined;
   private readonly waiting: (() => void)[] = [];
   /** Retained messages on their way, by the filter of their subscription. */
-  private retained: TopicTree<RetainedDelivery> | undefined;
+  private retained: TopicTree<RetainedDelivery> | undefined = undefined;
   /** Whether messages of it may still lie in the chunks of their publishers. */
   isBorrower = false;
   private isEnded = false;

@@ -21,6 +21,8 @@ export class MatchCache<S> {
   private readonly literalEpochs = new Uint32Array(epochBuckets);
   private readonly wildcardEpochs = new Uint32Array(epochBuckets);
   private rootEpoch = 0;
+  /** All changes to subscriptions. */
+  private changes = 0;
   private count = 0;
   private targets = 0;
 
@@ -59,6 +61,7 @@ export class MatchCache<S> {
     const literal = hash & (epochBuckets - 1);
     const wildcard = bucketOf(topic);
     return {
+      checkedAt: this.changes,
       rootEpoch: this.rootEpoch,
       literal,
       literalEpoch: this.literalEpochs[literal],
@@ -72,11 +75,13 @@ export class MatchCache<S> {
    * @param hash of the filter
    */
   forgetLiteral(hash: number): void {
+    this.changes++;
     this.literalEpochs[hash & (epochBuckets - 1)]++;
   }
 
   /** A subscription to a filter with wildcards has come or gone. */
   forgetWildcard(filter: string): void {
+    this.changes++;
     if (filter.startsWith('+') || filter.startsWith('#')) this.rootEpoch++;
     else this.wildcardEpochs[bucketOf(filter)]++;
   }
@@ -92,11 +97,14 @@ export class MatchCache<S> {
   }
 
   private isCurrent(match: Match<S>): boolean {
-    return (
+    // Mostly nothing at all has changed.
+    if (match.checkedAt === this.changes) return true;
+    const isCurrent =
       match.rootEpoch === this.rootEpoch &&
       match.wildcardEpoch === this.wildcardEpochs[match.wildcard] &&
-      match.literalEpoch === this.literalEpochs[match.literal]
-    );
+      match.literalEpoch === this.literalEpochs[match.literal];
+    if (isCurrent) match.checkedAt = this.changes;
+    return isCurrent;
   }
 
   private remember(topic: string, hash: number, match: Match<S>): void {

@@ -24,6 +24,8 @@ export interface Match<S> extends Epochs {
 
 /** When a match was made, by buckets of filters: it holds until one of the epochs is another one. */
 export interface Epochs {
+  /** Of all changes to subscriptions, the last one that is known not to concern it. */
+  checkedAt: number;
   readonly rootEpoch: number;
   readonly literal: number;
   readonly literalEpoch: number;
@@ -88,8 +90,8 @@ export function matchOf<S>(found: readonly Entry<S>[], epochs: Epochs): Match<S>
   const isDecided = found.some(({ decides }) => decides !== undefined);
   const targets = merge(isDecided ? found.filter(({ decides }) => decides === undefined) : found);
   const [gates, acks] = isDecided ? [decidersOf(found, 'gate'), decidersOf(found, 'ack')] : noDeciders;
-  const { rootEpoch, literal, literalEpoch, wildcard, wildcardEpoch } = epochs;
-  return { targets, gates, acks, rootEpoch, literal, literalEpoch, wildcard, wildcardEpoch };
+  const { checkedAt, rootEpoch, literal, literalEpoch, wildcard, wildcardEpoch } = epochs;
+  return { targets, gates, acks, checkedAt, rootEpoch, literal, literalEpoch, wildcard, wildcardEpoch };
 }
 
 function decidersOf<S>(found: readonly Entry<S>[], kind: 'gate' | 'ack'): S[] | undefined {
