@@ -347,6 +347,7 @@ const limitRanges: Readonly<Record<string, readonly [least: number, most: number
   maximumPacketSize: [64, 0x1000_0004],
   receiveMaximum: [1, 65_535],
   maximumInFlight: [1, 65_535],
+  maximumInFlightBytes: [1, Number.MAX_SAFE_INTEGER],
   topicAliasMaximum: [0, 65_535],
   sentTopicAliases: [0, 65_535],
   maximumOutboxBytes: [65_536, Number.MAX_SAFE_INTEGER],

@@ -44,7 +44,7 @@ export class Connection {
   /** Seconds; 0 is off. */
   keepAlive = 0;
   /** Milliseconds since the epoch when the credentials run out. */
-  private validUntil = Infinity;
+  validUntil = Infinity;
   /** Topic aliases that the client has set, by number. */
   readonly receivedAliases: (string | undefined)[] = [];
   /** Topic aliases that we use towards the client, where it allows any. */
@@ -148,6 +148,15 @@ export class Connection {
   /** There is room for messages to the client: they go when the acknowledgements that came together are handled. */
   pumpSoon(): void {
     this.isPumpDue = true;
+  }
+
+  /** Sends what waits, from where nobody catches: what goes wrong concerns this client alone. */
+  sendOn(): void {
+    try {
+      this.session?.pump();
+    } catch (error) {
+      this.fail(error);
+    }
   }
 
   /** An answer waits for what it promises; a client to which too many are owed is not read. */
@@ -311,12 +320,12 @@ export class Connection {
         if (this.isPumpDue && !isAcknowledgement(packet.type)) this.pump();
         handlePacket(this, packet);
       }
+      if (this.isOpen && this.isPumpDue) this.pump();
     } catch (error) {
       if (this.client === undefined) this.protocolVersion = this.decoder.protocolVersion ?? 4;
       this.fail(error);
     }
     if (!this.isOpen) return;
-    if (this.isPumpDue) this.pump();
     // A client that does not take our answers is not listened to, and one to whom too many are owed has to wait.
     if (!this.outbox.hasRoom()) this.isWaitingForRoom = true;
     if (this.owesMoreThan(1)) this.isWaitingForAnswers = true;
@@ -349,7 +358,7 @@ export class Connection {
 
   private onRoom(): void {
     if (!this.isOpen) return;
-    this.session?.pump();
+    this.sendOn();
     if (!this.isWaitingForRoom) return;
     this.isWaitingForRoom = false;
     this.readOn();
@@ -359,32 +368,7 @@ export class Connection {
     if (this.isOpen) this.close();
     else this.destroy();
   }
-
-  /** Once every `beatMs`: closes what was silent for too long, or may not stay. */
-  onBeat(beat: number, now: number): void {
-    const silent = beat - this.heardAt;
-    if (this.validUntil <= now && this.isOpen) {
-      this.disconnect(ReasonCode.MaximumConnectTime, 'the credentials have run out');
-    } else if (this.isClosing) {
-      if (silent > lingerBeats) this.destroy();
-    } else if (this.client === undefined) {
-      if ((beat - this.openedAt) * beatMs > this.entrance.limits.connectTimeoutMs) this.destroy();
-    } else if (this.isUnread && silent * beatMs > Math.max(this.keepAlive * 3000, stalledMs)) {
-      // It takes nothing, or who decides about it does not answer: nothing will change.
-      this.destroy();
-    } else if (this.keepAlive > 0 && !this.isUnread && silent * beatMs > this.keepAlive * 1500) {
-      // [MQTT-3.1.2-22]
-      this.disconnect(ReasonCode.KeepAliveTimeout, 'nothing was heard for one and a half times the keep-alive');
-    }
-  }
 }
 
 /** Whatever has a `then`: an Auth may have promises of its own making. */
 const isLater = (answer: unknown): boolean => typeof (answer as { then?: unknown } | undefined)?.then === 'function';
-
-/** Milliseconds between two looks at all connections: the grain of keep-alive and connect timeout. */
-export const beatMs = 500;
-/** Milliseconds that a client may be left unread before it is cut off. */
-const stalledMs = 60_000;
-/** How long a peer may take to close after us. */
-const lingerBeats = 4;

@@ -24,6 +24,7 @@ export class Deliveries extends DeliveryRing {
   /** Messages with lower sequence numbers lie in no chunk any more. */
   private keptTo = 0;
   private unacknowledged = 0;
+  private unacknowledgedBytes = 0;
   private bytes = 0;
   /** Before this time nothing that waits has expired: a full queue is not searched for each message. */
   private earliestExpiry = Infinity;
@@ -57,6 +58,11 @@ export class Deliveries extends DeliveryRing {
   /** Sequence number of the delivery that came last. */
   get lastSequence(): number {
     return this.nextSequence - 1;
+  }
+
+  /** Bytes of those. */
+  get sendingBytes(): number {
+    return this.unacknowledgedBytes;
   }
 
   /**
@@ -122,7 +128,7 @@ export class Deliveries extends DeliveryRing {
       if (this.isSpanFull(index, this.sequenceAt(index))) return none;
       this.resent = this.flying = index + 1;
       if (!this.isEmptyAt(index)) {
-        this.countBytes(-this.at(index).size);
+        this.countBytes(-this.sizeAt(index));
         return this.counted(index);
       }
       this.forgetHole();
@@ -146,14 +152,18 @@ export class Deliveries extends DeliveryRing {
 
   /** The client owns the message now, or will never have it: of those in flight. */
   settle(index: number): void {
-    if (this.takeOut(index)) this.unacknowledged--;
+    const size = this.sizeAt(index);
+    if (this.takeOut(index)) {
+      this.unacknowledged--;
+      this.unacknowledgedBytes -= size;
+    }
     if (index === 0) this.trim();
   }
 
   /** The connection is gone: what is unfinished will be sent again on the next one. */
   rewind(): void {
     this.resent = 0;
-    this.unacknowledged = 0;
+    this.unacknowledged = this.unacknowledgedBytes = 0;
     for (let index = 0; index < this.flying; index++) this.setCounted(index, false);
   }
 
@@ -208,7 +218,8 @@ export class Deliveries extends DeliveryRing {
   /** The session is over: nothing is kept, and nothing counts any more. Somebody may hold on to the session for a while. */
   end(): void {
     this.countBytes(-this.bytes);
-    this.flying = this.resent = this.holes = this.leadingHoles = this.unacknowledged = 0;
+    this.flying = this.resent = this.holes = this.leadingHoles = 0;
+    this.unacknowledged = this.unacknowledgedBytes = 0;
     this.clear();
   }
 
@@ -253,12 +264,13 @@ export class Deliveries extends DeliveryRing {
   private counted(index: number): number {
     this.setCounted(index, true);
     this.unacknowledged++;
+    this.unacknowledgedBytes += this.sizeAt(index);
     return index;
   }
 
   /** Of what waits. */
   private empty(index: number): void {
-    this.countBytes(-this.at(index).size);
+    this.countBytes(-this.sizeAt(index));
     this.takeOut(index);
     this.holes++;
   }

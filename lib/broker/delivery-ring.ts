@@ -14,6 +14,8 @@ export class DeliveryRing {
   /** Per slot the packet identifier, and above it the state, whether it is counted, and the QoS. */
   private marks = noMarks;
   private sequences = noNumbers;
+  /** Per slot the bytes that its message takes. */
+  private sizes = noMarks;
   /** Per slot its place in a store; nothing where no store gives any. */
   private places = noNumbers;
 
@@ -35,6 +37,10 @@ export class DeliveryRing {
 
   sequenceAt(index: number): number {
     return this.sequences[this.slot(index)];
+  }
+
+  sizeAt(index: number): number {
+    return this.sizes[this.slot(index)];
   }
 
   /** In the store; 0 where it has none. */
@@ -62,6 +68,7 @@ export class DeliveryRing {
     const slot = this.slot(this.count++);
     this.slots[slot] = delivery;
     this.sequences[slot] = sequence;
+    this.sizes[slot] = delivery.size;
     this.marks[slot] = packetIdOf(sequence) | (state << stateShift) | (delivery.qos << qosShift);
     if (this.places.length > 0) this.places[slot] = 0;
   }
@@ -147,10 +154,11 @@ export class DeliveryRing {
 
   /** Moves everything into a ring of `room` slots; empty ones from `emptyFrom` on stay behind. */
   protected moveTo(room: number, emptyFrom: number): void {
-    const { slots, marks, sequences, places, head, count } = this;
+    const { slots, marks, sequences, sizes, places, head, count } = this;
     this.slots = Array.from<Delivery | undefined>({ length: room }).fill(undefined);
     this.marks = new Uint32Array(room);
     this.sequences = new Float64Array(room);
+    this.sizes = new Uint32Array(room);
     if (places.length > 0) this.places = new Float64Array(room);
     this.head = this.count = 0;
     for (let index = 0; index < count; index++) {
@@ -160,6 +168,7 @@ export class DeliveryRing {
       this.slots[to] = slots[from];
       this.marks[to] = marks[from];
       this.sequences[to] = sequences[from];
+      this.sizes[to] = sizes[from];
       if (places.length > 0) this.places[to] = places[from];
     }
   }
@@ -168,7 +177,7 @@ export class DeliveryRing {
   protected clear(): void {
     this.count = this.head = 0;
     this.slots = [];
-    this.marks = noMarks;
+    this.marks = this.sizes = noMarks;
     this.sequences = this.places = noNumbers;
   }
 

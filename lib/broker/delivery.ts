@@ -15,6 +15,8 @@ export type DeliveryState = (typeof DeliveryState)[keyof typeof DeliveryState];
 
 /** One message as it goes out at QoS 1 or 2; receivers for whom it is the same share it. */
 export class Delivery {
+  private bytes = 0;
+
   /**
    * @param identifiers Subscription Identifiers of the matching subscriptions
    * @param share the Shared Subscription on whose behalf the client gets it
@@ -29,7 +31,7 @@ export class Delivery {
 
   /** Bytes that the message takes. */
   get size(): number {
-    return this.message.size;
+    return (this.bytes ||= this.message.size);
   }
 }
 

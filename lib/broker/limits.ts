@@ -8,8 +8,10 @@ export interface Limits {
   readonly maximumPacketSize: number;
   /** QoS 1 and 2 messages that a client may have unacknowledged; announced to MQTT 5 clients. Default 1,024. */
   readonly receiveMaximum: number;
-  /** QoS 1 and 2 messages unacknowledged towards a client, if its Receive Maximum is not less. Default 1,024. */
+  /** QoS 1 and 2 messages unacknowledged towards a client, if its Receive Maximum is not less. Default 4,096. */
   readonly maximumInFlight: number;
+  /** Bytes of those; one message always goes. Default 16,777,216. */
+  readonly maximumInFlightBytes: number;
   /** Topic aliases that an MQTT 5 client may set. Default 64. */
   readonly topicAliasMaximum: number;
   /** Topic aliases used towards an MQTT 5 client that allows as many. Default 64. */
@@ -64,7 +66,8 @@ export const defaultLimits: Limits = {
   maximumConnectSize: 524_288,
   maximumPacketSize: 16_777_216,
   receiveMaximum: 1024,
-  maximumInFlight: 1024,
+  maximumInFlight: 4096,
+  maximumInFlightBytes: 16_777_216,
   topicAliasMaximum: 64,
   sentTopicAliases: 64,
   maximumQueuedMessages: 10_000,

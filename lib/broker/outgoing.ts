@@ -35,7 +35,7 @@ export class Outgoing {
       deliveries.enqueue(delivery);
       this.entrust(delivery);
       if (!this.isKept(delivery)) session.broker.barrier.holdBack(session);
-      if (connection) session.pump();
+      if (connection && this.canSend(connection)) session.pump();
     }
   }
 
@@ -112,8 +112,9 @@ export class Outgoing {
   }
 
   /** [MQTT-3.3.4-9] [MQTT-4.9.0-2] */
-  private canSend({ receiveMaximum, outbox }: Connection): boolean {
-    return this.deliveries.sending < receiveMaximum && outbox.hasRoom();
+  private canSend({ receiveMaximum, outbox, entrance }: Connection): boolean {
+    const { sending, sendingBytes } = this.deliveries;
+    return sending < receiveMaximum && sendingBytes < entrance.limits.maximumInFlightBytes && outbox.hasRoom();
   }
 
   private send(connection: Connection, index: number): void {

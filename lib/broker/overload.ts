@@ -1,6 +1,6 @@
 import { MqttError } from '../protocol/mqtt-error.js';
 import { ReasonCode } from '../protocol/reason-codes.js';
-import { beatMs } from './connection.js';
+import { beatMs } from './silence.js';
 import type { Limits } from './limits.js';
 
 /** Whether the process has more to do than it can: then who is connected goes before who wants to be. */

@@ -232,7 +232,7 @@ export class Session implements Subscriber, ShareMember {
   withdraw(tick: number, isConcerned: (publisher: Client | undefined) => boolean): void {
     this.stored?.withdraw?.(tick, isConcerned);
     this.ownOutgoing?.withdraw(tick, isConcerned);
-    this.pump();
+    this.connection?.sendOn();
   }
 
   /** Sends what waits, as far as Receive Maximum and the outbox allow. */

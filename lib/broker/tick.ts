@@ -44,7 +44,7 @@ export class Tick {
   release(): void {
     this.settle(release);
     this.received.length = 0;
-    for (const session of this.receivers) session.pump();
+    for (const { connection } of this.receivers) connection?.sendOn();
     this.receivers.clear();
   }
 

@@ -1,5 +1,5 @@
 import { expect, it } from '@jest/globals';
-import { beatMs } from '../../lib/broker/connection.js';
+import { beatMs } from '../../lib/broker/silence.js';
 import { encodePacket } from '../../lib/protocol/packet-encoder.js';
 import { PacketType } from '../../lib/protocol/packets.js';
 import { describeInMemory, publishKept } from '../support/scenario.js';

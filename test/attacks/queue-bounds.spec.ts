@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import type { Limits } from '../../lib/broker/limits.js';
-import { PacketType } from '../../lib/protocol/packets.js';
+import { PacketType, type PublishPacket } from '../../lib/protocol/packets.js';
 import { describeInMemory, leave, payloadsOf, publishKept, readAll, resume } from '../support/scenario.js';
 import type { TestBroker } from '../support/test-broker.js';
 import type { WireClient } from '../support/wire-client.js';
@@ -147,6 +147,28 @@ describeInMemory('the bounds of a queue', (start) => {
 
     expect(await readAll(online)).toHaveLength(50);
     expect(broker.broker.counters.messagesDropped).toBe(49);
+  });
+
+  it('[A35] hold back what is in flight by its bytes, to a client that reads and does not acknowledge', async () => {
+    const broker = await start({ limits: { maximumInFlightBytes: 100_000 } });
+    const subscriber = await broker.client();
+    await subscriber.subscribe('a', { qos: 1 });
+    const publisher = await broker.client();
+    const payload = (number: number) => String(number).padStart(20_000);
+    for (let number = 0; number < 20; number++) await publishKept(publisher, 'a', { payload: payload(number) });
+    // One message goes, however large.
+    await publishKept(publisher, 'a', { payload: 'x'.repeat(200_000) });
+
+    const first = (await readAll(subscriber)) as PublishPacket[];
+    expect(first).toHaveLength(5);
+    const received: string[] = [];
+    for (let waiting = first; waiting.length > 0; waiting = (await readAll(subscriber)) as PublishPacket[]) {
+      for (const { payload: bytes, packetId } of waiting) {
+        received.push(bytes.toString());
+        subscriber.acknowledge(PUBACK, packetId);
+      }
+    }
+    expect(received).toEqual([...Array.from({ length: 20 }, (_, number) => payload(number)), 'x'.repeat(200_000)]);
   });
 
   describe.each(['dropNewest', 'dropOldest', 'refuse'] as const)('of all sessions together, %s', (onQueueFull) => {

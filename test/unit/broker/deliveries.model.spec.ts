@@ -130,7 +130,8 @@ class Comparison {
     const { deliveries, naive } = this;
     expect(deliveries.queued).toBe(naive.waiting.length);
     expect(deliveries.queuedBytes).toBe(naive.waiting.length * size);
-    expect(deliveries.sending).toBe(naive.inFlight.filter(({ isSent }) => isSent).length);
+    const sending = naive.inFlight.filter(({ isSent }) => isSent).length;
+    expect([deliveries.sending, deliveries.sendingBytes]).toEqual([sending, sending * size]);
     expect(deliveries.all().length).toBe(naive.waiting.length + naive.inFlight.length);
     const inFlight = naive.inFlight.map(({ sequence }) => sequence);
     expect(deliveries.unfinished().map(({ sequence }) => sequence)).toEqual(inFlight);
