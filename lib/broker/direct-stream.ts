@@ -4,12 +4,13 @@ import type { Duplex } from 'node:stream';
 export const take = Symbol('take');
 
 /**
- * A stream that gives what it reads to one function, and not to who listens for `data`: in memory that the next read of
- * whichever stream overwrites.
+ * A stream that gives what it reads to one function, once that is set, and not to who listens for `data`: in memory that the
+ * next read of whichever stream overwrites.
  */
 export interface DirectStream extends Duplex {
   /** `bytes[0, length)` may be used until it returns. */
-  [take]: (bytes: Buffer, length: number) => void;
+  [take]: ((bytes: Buffer, length: number) => void) | undefined;
 }
 
-export const isDirect = (stream: Duplex): stream is DirectStream => take in stream;
+/** Not one of which somebody has read, and given back what was not his. */
+export const isDirect = (stream: Duplex): stream is DirectStream => take in stream && stream.readableLength === 0;

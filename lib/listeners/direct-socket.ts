@@ -17,6 +17,7 @@ export function readDirectly(accepted: Socket): Duplex {
   holder._handle = null;
   accepted.destroy();
   const callback = (length: number): boolean => {
+    if (socket[take] === undefined) return socket.push(Buffer.from(readBytes.subarray(0, length)));
     socket[take](readBytes, length);
     return true;
   };
@@ -24,7 +25,7 @@ export function readDirectly(accepted: Socket): Duplex {
     handle,
     onread: { buffer: readBytes, callback },
   };
-  const socket: DirectStream = Object.assign(new Socket(options), { [take]() {} });
+  const socket: DirectStream = Object.assign(new Socket(options), { [take]: undefined });
   return socket;
 }
 

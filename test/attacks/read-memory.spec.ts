@@ -20,7 +20,11 @@ class EitherListener extends Listener {
   port = 0;
   private server: Server | undefined;
 
-  constructor(private readonly isDirectly: boolean) {
+  /** @param isCurious looks at what comes first, and gives it back */
+  constructor(
+    private readonly isDirectly: boolean,
+    private readonly isCurious = false,
+  ) {
     super();
   }
 
@@ -29,7 +33,14 @@ class EitherListener extends Listener {
       if (!this.isDirectly) hideHandle(socket);
       const stream = readDirectly(socket);
       expect(isDirect(stream)).toBe(this.isDirectly);
-      accept(stream, { listener: this.name, tls: false });
+      if (!this.isCurious) accept(stream, { listener: this.name, tls: false });
+      else
+        stream.once('data', (chunk: Buffer) => {
+          stream.pause();
+          stream.unshift(chunk);
+          accept(stream, { listener: this.name, tls: false });
+          stream.resume();
+        });
     }).listen(0, '127.0.0.1');
     await once(this.server, 'listening');
     this.port = (this.server.address() as { port: number }).port;
@@ -64,8 +75,7 @@ describe.each([
     await Promise.all(running.splice(0).map((node) => node.stop()));
   });
 
-  const start = async (auth = new AllowAllAuth()) => {
-    const listener = new EitherListener(isDirectly);
+  const start = async (auth = new AllowAllAuth(), listener = new EitherListener(isDirectly)) => {
     const node = await startBroker({ listeners: [listener], auth });
     const sockets: Socket[] = [];
     const open = async (): Promise<WireClient> => {
@@ -141,6 +151,15 @@ describe.each([
 
     const payloads = (await readPublishes(subscriber, 100)).map(({ payload }) => payload.toString());
     expect(payloads).toEqual(Array.from({ length: 100 }, (_, number) => `payload ${number}`));
+  });
+
+  it('give all to the broker of which a listener of an application has read the beginning', async () => {
+    const node = await start(new AllowAllAuth(), new EitherListener(isDirectly, true));
+    const client = await node.client();
+    await client.subscribe('a');
+    await flood(node);
+    client.publish('a', { payload: 'x' });
+    await client.expectPublish('a', 'x');
   });
 
   it('give packets whole, wherever reads begin and end', async () => {
