@@ -33,15 +33,13 @@ export class Batches {
   add(session: Session, number: number, delivery: Delivery, sequence: number, now: number): number {
     if (this.open && (this.open.count === mostInBatch || this.writer.length > largestBatch)) this.close();
     const batch = (this.open ??= this.begin(now));
-    // Most receivers of a message get it alike: its bytes stand there once.
-    const isSame = batch.deliveries.at(-1) === delivery;
-    this.writer
-      .uint32(number)
-      .uint48(sequence)
-      .byte(isSame ? likeBefore : itself);
-    if (!isSame) {
-      const lengthAt = this.writer.position;
-      writeDelivery(this.writer.uint32(0), delivery, now).setUint32(lengthAt, this.writer.position - lengthAt - 4);
+    const { position } = this.writer;
+    try {
+      this.append(batch, number, delivery, sequence, now);
+    } catch (error) {
+      // Half of an entry would spoil all that is behind it.
+      this.writer.position = position;
+      throw error;
     }
     return placeOf(batch, batch.add(session, delivery, sequence));
   }
@@ -96,6 +94,18 @@ export class Batches {
         };
       }
     }
+  }
+
+  private append(batch: Batch, number: number, delivery: Delivery, sequence: number, now: number): void {
+    // Most receivers of a message get it alike: its bytes stand there once.
+    const isSame = batch.deliveries.at(-1) === delivery;
+    this.writer
+      .uint32(number)
+      .uint48(sequence)
+      .byte(isSame ? likeBefore : itself);
+    if (isSame) return;
+    const lengthAt = this.writer.position;
+    writeDelivery(this.writer.uint32(0), delivery, now).setUint32(lengthAt, this.writer.position - lengthAt - 4);
   }
 
   private begin(now: number): Batch {
