@@ -1,10 +1,10 @@
+import { keptBytes } from '../protocol/kept-bytes.js';
 import { encodePacket } from '../protocol/packet-encoder.js';
 import type { ReceivedPublish } from '../protocol/received-publish.js';
 import { PacketType, type ProtocolVersion, type PublishPacket, type QoS } from '../protocol/packets.js';
 import { ownProperties, type Properties } from '../protocol/properties.js';
 import type { Client } from './client.js';
 import type { Delivery } from './delivery.js';
-import { keptBytes } from '../protocol/kept-bytes.js';
 
 /** The bytes of a PUBLISH; the first byte and the packet identifier are patched while copying. */
 export interface Frame {

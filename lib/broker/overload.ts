@@ -1,7 +1,7 @@
 import { MqttError } from '../protocol/mqtt-error.js';
 import { ReasonCode } from '../protocol/reason-codes.js';
-import { beatMs } from './silence.js';
 import type { Limits } from './limits.js';
+import { beatMs } from './silence.js';
 
 /** Whether the process has more to do than it can: then who is connected goes before who wants to be. */
 export class Overload {

@@ -1,9 +1,10 @@
 import { closeSync, ftruncateSync, mkdirSync, openSync, readSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { Database, RootDatabase } from 'lmdb';
+import { messageOf } from '../broker/error-text.js';
 import { optionalPackage } from '../broker/optional-package.js';
 import { FolderLock } from './folder-lock.js';
-import { messageOf, unusable } from './unusable.js';
+import { unusable } from './unusable.js';
 
 type Table = Database<Buffer, Buffer>;
 

@@ -2,7 +2,8 @@ import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import type { open as openLmdb, RootDatabase, Transaction } from 'lmdb';
-import { messageOf, unusable } from './unusable.js';
+import { messageOf } from '../broker/error-text.js';
+import { unusable } from './unusable.js';
 
 /**
  * A folder is in use by one broker at a time: who has it is a reader of a small LMDB file in it (owner.mdb), as long as it lives.

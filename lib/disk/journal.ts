@@ -2,6 +2,7 @@ import type { Client } from '../broker/client.js';
 import { NotKeptError } from '../broker/router.js';
 import type { DiskFile, TableName } from './disk-file.js';
 import { placeKey, writePlace } from './disk-records.js';
+import { messageOf } from '../broker/error-text.js';
 
 /** A class: of object literals V8 would keep count, as of those in `OwnFrame`. */
 class Change {
@@ -142,8 +143,7 @@ export class Journal {
   private fail({ changes, concerned }: Commit, error: unknown): never {
     const next = this.gathered ?? this.current;
     next.changes = this.lastOfEach([...changes, ...next.changes]);
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new NotKeptError(`the store cannot write: ${reason}`, concerned, { cause: error });
+    throw new NotKeptError(`the store cannot write: ${messageOf(error)}`, concerned, { cause: error });
   }
 
   /** The last change of each key, but for the end of what has never come into the file: on a full disk these would be ever more. */

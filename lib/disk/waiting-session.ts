@@ -52,8 +52,7 @@ export class WaitingSession implements StoredSession {
 
   /** A message of it that is in the file. */
   adopt(place: number, bytes: number, { sequence, isReleased }: EntryHeader): void {
-    this.places.push(place);
-    this.sizes.push(bytes + messageOverhead);
+    this.add(place, bytes);
     this.sequences.push(sequence);
     if (isReleased) (this.released ??= new Set()).add(sequence);
   }
@@ -106,9 +105,7 @@ export class WaitingSession implements StoredSession {
       return;
     }
     const { place, bytes } = this.sessions.append(this.session, delivery, this.nextSequence++);
-    this.places.push(place);
-    this.sizes.push(bytes + messageOverhead);
-    this.bytes += bytes + messageOverhead;
+    this.bytes += this.add(place, bytes);
     if (delivery.qos === 2) this.holdBack(place, message);
     if (message.expiresAt < this.earliestExpiry) this.earliestExpiry = message.expiresAt;
   }
@@ -147,6 +144,14 @@ export class WaitingSession implements StoredSession {
     const inFlight = countBelow(sequences.slice(0, most), sequences[0] + packetIds);
     const lastReleased = released ? sequences.findLastIndex((sequence) => released.has(sequence)) : -1;
     return Math.max(inFlight, lastReleased + 1);
+  }
+
+  /** @returns what it counts */
+  private add(place: number, bytes: number): number {
+    const size = bytes + messageOverhead;
+    this.places.push(place);
+    this.sizes.push(size);
+    return size;
   }
 
   private isFull(bytes: number): boolean {

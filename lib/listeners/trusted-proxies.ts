@@ -1,6 +1,7 @@
 import { BlockList, isIP, type Socket } from 'node:net';
 import type { Log } from '../broker/log.js';
 import { parseProxyHeader, type ProxiedPeer } from './proxy-header.js';
+import { messageOf } from '../broker/error-text.js';
 
 /** Proxies that say whose connections they pass on: by the PROXY protocol, version 1 or 2. Nobody else gets in. */
 export class TrustedProxies {
@@ -39,7 +40,7 @@ export class TrustedProxies {
         goOn(header.peer);
       } catch (error) {
         done();
-        close(error instanceof Error ? error.message : String(error));
+        close(messageOf(error));
       }
     };
     const done = (): void => {

@@ -1,6 +1,7 @@
 import type { Cluster, Redis, RedisOptions } from 'ioredis';
 import { optionalPackage } from '../broker/optional-package.js';
 import type { RedisAddress, RedisServerOptions } from './redis-options.js';
+import { messageOf } from '../broker/error-text.js';
 
 export type RedisConnection = Redis | Cluster;
 
@@ -89,7 +90,7 @@ const defined = <T extends object>(options: T): Partial<T> =>
 
 /** Names the option where Redis was not found, and what to do about it. */
 export function unreachable(server: RedisServerOptions, error: unknown): Error {
-  const reason = error instanceof Error ? error.message : String(error);
+  const reason = messageOf(error);
   const text = `${placeOf(server)} cannot be used (${reason}); ${remedyOf(reason)}`;
   return Object.assign(new Error(text, { cause: error }), { code: 'REDIS_UNREACHABLE' });
 }

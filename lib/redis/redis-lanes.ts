@@ -15,6 +15,7 @@ import type { RedisLink } from './redis-link.js';
 import type { NodeSettings, RedisKeys } from './redis-options.js';
 import { redisScript } from './redis-scripts.js';
 import type { RemoteNode } from './remote-node.js';
+import { messageOf } from '../broker/error-text.js';
 
 /**
  * The two ways to other nodes: QoS 0 by Pub/Sub, QoS 1 and 2 by the stream that the other node reads. What was put into a
@@ -190,7 +191,7 @@ export class RedisLanes {
     const { publishers } = this;
     const written = this.settings.minimumReplicas > 0 ? kept.then(() => this.replicated()) : kept;
     const named = written.catch((error: unknown) => {
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = messageOf(error);
       for (const publisher of publishers) if (publisher) this.cutOff(publisher);
       throw new NotKeptError(`messages could not go to other nodes: ${reason}`, publishers, { cause: error });
     });

@@ -20,6 +20,7 @@ import { RedisReader, type Reading, type StreamEntry } from './redis-reader.js';
 import { RedisRoutes } from './redis-routes.js';
 import { redisScript } from './redis-scripts.js';
 import { MissingChangesError } from './replicated-hash.js';
+import { messageOf } from '../broker/error-text.js';
 
 /** A part of a node that has something of its own in Redis. */
 export interface NodePart {
@@ -299,8 +300,6 @@ async function lastId(link: RedisLink, key: string): Promise<string> {
   const [last] = await link.commands.xrevrange(key, '+', '-', 'COUNT', 1);
   return last?.[0] ?? '0-0';
 }
-
-const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 /** A script, as in a Redis Cluster it runs where the keys are that all nodes share. */
 const runIdScript = redisScript<string>(`return string.match(redis.call('INFO', 'server'), 'run_id:(%w+)')`);

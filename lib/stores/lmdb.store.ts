@@ -1,8 +1,9 @@
 import type { Broker } from '../broker/broker.js';
 import type { Delivery } from '../broker/delivery.js';
+import { messageOf } from '../broker/error-text.js';
 import type { Message } from '../broker/message.js';
-import type { Session } from '../broker/session.js';
 import { NotKeptError } from '../broker/router.js';
+import type { Session } from '../broker/session.js';
 import { Store } from '../broker/store.js';
 import type { LeftWill } from '../broker/wills.js';
 import { DiskFile } from '../disk/disk-file.js';
@@ -10,7 +11,7 @@ import { keyOf } from '../disk/disk-records.js';
 import { DiskSessions } from '../disk/disk-sessions.js';
 import { Journal } from '../disk/journal.js';
 import { noteStop, recover } from '../disk/recovery.js';
-import { messageOf, unusable } from '../disk/unusable.js';
+import { unusable } from '../disk/unusable.js';
 import { encodeMessage } from '../records/message-record.js';
 import type { Subscription } from '../topics/subscription.js';
 

@@ -22,6 +22,24 @@ describeAlsoInRedis('4.3 QoS, who owns a message', (start) => {
     await untilAway(broker, 'absent');
   }
 
+  /** Publishes while the store fails, is closed for it, and sends again what is acknowledged then. */
+  async function failAndRepeat(
+    broker: TestBroker,
+    store: SlowStore,
+    publisher: WireClient,
+    dup: boolean,
+  ): Promise<void> {
+    const done = store.hold();
+    publisher.publish('a', { qos: 2, payload: 'once', packetId: 7, dup });
+    await turns();
+    done(new Error('disk full'));
+    await publisher.expectClosed();
+
+    const again = await resume(broker, 'publisher');
+    again.publish('a', { qos: 2, payload: 'once', packetId: 7, dup: true });
+    await again.expect({ type: PUBREC, packetId: 7 });
+  }
+
   const turns = async () => {
     for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
   };
@@ -78,15 +96,7 @@ describeAlsoInRedis('4.3 QoS, who owns a message', (start) => {
     const [, subscriber] = await pair(broker);
     const publisher = await resume(broker, 'publisher');
     await absent(broker);
-    const done = store.hold();
-    publisher.publish('a', { qos: 2, payload: 'once', packetId: 7 });
-    await turns();
-    done(new Error('disk full'));
-    await publisher.expectClosed();
-
-    const again = await resume(broker, 'publisher');
-    again.publish('a', { qos: 2, payload: 'once', packetId: 7, dup: true });
-    await again.expect({ type: PUBREC, packetId: 7 });
+    await failAndRepeat(broker, store, publisher, false);
 
     await subscriber.expectPublish('a', 'once');
     await subscriber.expectNothing();
@@ -101,15 +111,7 @@ describeAlsoInRedis('4.3 QoS, who owns a message', (start) => {
     publisher.publish('a', { qos: 2, payload: 'once', packetId: 7 });
     await publisher.expect({ type: PUBREC, packetId: 7 });
     await subscriber.expectPublish('a', 'once');
-    const done = store.hold();
-    publisher.publish('a', { qos: 2, payload: 'once', packetId: 7, dup: true });
-    await turns();
-    done(new Error('disk full'));
-    await publisher.expectClosed();
-
-    const again = await resume(broker, 'publisher');
-    again.publish('a', { qos: 2, payload: 'once', packetId: 7, dup: true });
-    await again.expect({ type: PUBREC, packetId: 7 });
+    await failAndRepeat(broker, store, publisher, true);
 
     await subscriber.expectNothing();
   });
